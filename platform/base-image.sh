@@ -52,19 +52,20 @@ make_image() {
     machine_sources >"$work/sources.list"
     [ -s "$work/sources.list" ] || fail "apt knows no Debian archive with $suite" \
         "add one (deb URI $suite main) to /etc/apt/sources.list.d, apt-get update, and run this again"
-    # mmdebstrap applies these while it works and leaves them in the image.
-    { machine_apt_conf && image_apt_conf; } >"$work/apt.conf"
+    machine_apt_conf >"$work/80machine" # applied by mmdebstrap already, and left in the image
+    image_apt_conf >"$work/90image"
     include=apt
     if grep -q '^deb https:' "$work/sources.list"; then include=apt,ca-certificates; fi
 
     # shellcheck disable=SC2016 # the hooks are run by mmdebstrap, which sets $1 to the new root
     mmdebstrap --quiet --mode=root --variant=essential --include="$include" \
-        --aptopt='Acquire::Retries "3"' --aptopt="$work/apt.conf" \
+        --aptopt='Acquire::Retries "3"' --aptopt="$work/80machine" \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/info/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --customize-hook="copy-in '$work/90image' /etc/apt/apt.conf.d" \
         --customize-hook='printf "#!/bin/sh\nexit 101\n" >"$1/usr/sbin/policy-rc.d"; chmod +x "$1/usr/sbin/policy-rc.d"' \
         --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/log/*.log "$1"/var/log/apt' \
         --customize-hook='rm -f "$1/etc/hostname" "$1/etc/resolv.conf"' \
