@@ -1,0 +1,184 @@
+"""The only door to other programs: argv in, never a shell, bounded in time, cancellable."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+LineSink = Callable[[str], None]
+TAIL_LINES = 200
+_KILL_AFTER = 5.0
+
+# What a program may inherit.  Everything else of our environment (agent secrets, CI data)
+# stays with us; compose would interpolate it into a change's own compose file.
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK",
+             "DOCKER_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+class Cancelled(Exception):
+    """The `cancel` event was set while the program ran; the program has been stopped."""
+
+
+class TimedOut(Exception):
+    """The program did not end in time; it has been stopped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What a program left: exit code, stdout whole, the last lines of stderr (or of both)."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    tail: str = field(repr=False)
+
+
+def scrubbed(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The process environment for programs that read a change's files."""
+    env_vars = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return env_vars | dict(extra or {})
+
+
+def quoted(argv: Sequence[str]) -> str:
+    """`argv` as it can be pasted into a shell; for people to read."""
+    return shlex.join(argv)
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: str | None = None,
+    cwd: str | None = None,
+    env_vars: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    cancel: threading.Event | None = None,
+    on_line: LineSink | None = None,
+    merge: bool = False,
+) -> Finished:
+    """Run `argv` to its end.
+
+    `on_line` gets each line of stderr (with `merge`: of stdout and stderr) as it comes.
+    Raises FileNotFoundError, TimedOut, or Cancelled; a non-zero exit is the caller's to judge.
+    """
+    process = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+        cwd=cwd,
+        env=dict(env_vars) if env_vars is not None else scrubbed(),
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that Ctrl-C reaches us alone, and we stop it in order
+    )
+    stdout: list[str] = []
+    tail: list[str] = []
+
+    def follow_tail(line: str) -> None:
+        tail.append(line)
+        del tail[:-TAIL_LINES]
+        if on_line:
+            on_line(line.rstrip("\n"))
+
+    readers = [_reader(process.stdout, follow_tail if merge else stdout.append)]
+    if not merge:
+        readers.append(_reader(process.stderr, follow_tail))
+    if stdin is not None:
+        readers.append(_writer(process, stdin))
+    try:
+        _wait(process, timeout, cancel)
+    except BaseException:
+        _stop(process)
+        raise
+    finally:
+        for reader in readers:
+            reader.join(timeout=_KILL_AFTER)
+    return Finished(
+        argv=tuple(argv), code=process.returncode, stdout="".join(stdout), tail="".join(tail)
+    )
+
+
+def _reader(stream: object, sink: LineSink) -> threading.Thread:
+    def read() -> None:
+        for line in stream:  # type: ignore[attr-defined]
+            sink(line)
+
+    return _started(read)
+
+
+def _writer(process: subprocess.Popen[str], text: str) -> threading.Thread:
+    def write() -> None:
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(text)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+
+    return _started(write)
+
+
+def _started(target: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    return thread
+
+
+def _wait(
+    process: subprocess.Popen[str], timeout: float | None, cancel: threading.Event | None
+) -> None:
+    if cancel is None:
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired as problem:
+            raise TimedOut(f"{process.args!r} took longer than {timeout:g} s") from problem
+        return
+    # The end of the process is an event too: a waiter thread sets `done`, so that a short
+    # program costs nothing and a cancel is seen at once.
+    woken = _EitherEvent(cancel)
+
+    def wait_and_wake() -> None:
+        process.wait()
+        woken.set()
+
+    _started(wait_and_wake)
+    if not woken.wait(timeout):
+        raise TimedOut(f"{process.args!r} took longer than {timeout:g} s")
+    if process.poll() is None:
+        raise Cancelled()
+
+
+class _EitherEvent:
+    """Wakes when set, or when `other` is set."""
+
+    def __init__(self, other: threading.Event) -> None:
+        self._mine = threading.Event()
+        self._other = other
+
+    def set(self) -> None:
+        self._mine.set()
+
+    def wait(self, timeout: float | None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._mine.wait(0.05):
+            if self._other.is_set():
+                return True
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+        return True
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """SIGTERM to the program's whole group, SIGKILL to what is left after five seconds."""
+    for number, patience in ((signal.SIGTERM, _KILL_AFTER), (signal.SIGKILL, _KILL_AFTER)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            return

@@ -1,0 +1,1 @@
+"""`site.yml` (the operator's) and `pydeploy.yml` (the team's); a key lives in exactly one."""

@@ -1,0 +1,58 @@
+"""`pydeploy.yml`: what a team says about its microservice.  Optional, in the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pydeploy.config import files
+from pydeploy.config.files import Section
+from pydeploy.config.types import Duration
+from pydeploy.errors import ConfigError
+
+FILE_NAMES = ("pydeploy.yml", "pydeploy.yaml")
+Kind = Literal["auto", "web", "worker", "job"]
+
+
+class Front(Section):
+    """The service that answers under the environment's name."""
+
+    service: str | None = Field(None, description="a service of the compose file")
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(None, description="container port")
+    path: str = Field("/", pattern=r"^/[!-~]*$", description="what is asked to see whether it is healthy")
+    status: str = Field("200-399", pattern=r"^\d{3}(-\d{3})?$", description="what counts as healthy")
+
+    def accepts(self, status: int) -> bool:
+        first, _, last = self.status.partition("-")
+        return int(first) <= status <= int(last or first)
+
+
+class Service(Section):
+    """The whole file."""
+
+    service: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="its name")
+    kind: Kind = Field(
+        "auto", description="web answers HTTP, worker runs without a port, job ends by itself"
+    )
+    front: Front = Front()
+    deadline: Duration | None = Field(None, description="until everything is healthy")
+    ttl: Duration | None = Field(None, description="life of a change's environment")
+
+
+def load(repository: Path) -> Service:
+    """The team's file, or the defaults where there is none; ConfigError lists every problem."""
+    found = [repository / name for name in FILE_NAMES if (repository / name).is_file()]
+    if len(found) > 1:
+        raise ConfigError(f"both {found[0].name} and {found[1].name} are there", hint="keep one")
+    if not found:
+        return Service()
+    if repository.resolve() not in found[0].resolve().parents:
+        raise ConfigError(f"{found[0].name}: is a link out of the repository")
+    return files.read(found[0], Service, ConfigError)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema, for editors."""
+    return Service.model_json_schema()

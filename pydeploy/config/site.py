@@ -1,0 +1,210 @@
+"""`site.yml`: what the operator decides.  Never read from the current folder: that is the change."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from pydeploy.config import files
+from pydeploy.config.files import Section
+from pydeploy.config.types import Address, Domain, Duration, Label, PortRange, Size
+from pydeploy.errors import SiteConfigError
+
+DEFAULT_PATH = Path("/etc/pydeploy/site.yml")
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Engine(Section):
+    """One Docker engine on which environments run."""
+
+    host: str = Field("unix:///var/run/docker.sock", description="unix://, ssh:// or tcp:// with tls")
+    tls: Path | None = Field(None, description="folder with ca.pem, cert.pem, key.pem for tcp://")
+    bind: Address = Field("127.0.0.1", description="address on which environments publish ports")
+    ports: PortRange = Field("20000-29999", description="host ports to claim from")
+    subnets: str = Field("10.213.0.0/16", description="pool of the releases' private networks")
+    subnet_prefix: int = Field(27, ge=20, le=29, description="size of one private network")
+
+    @field_validator("subnets")
+    @classmethod
+    def _is_network(cls, value: str) -> str:
+        network = ipaddress.IPv4Network(value)
+        if not network.is_private:
+            raise ValueError(f"{value} is not a private network")
+        return str(network)
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Engine:
+        scheme = urlsplit(self.host).scheme
+        if scheme not in ("unix", "ssh", "tcp"):
+            raise ValueError(f"host {self.host!r}: write unix://, ssh:// or tcp:// with tls")
+        if scheme == "tcp" and self.tls is None:
+            raise ValueError("host tcp:// without `tls`: an engine without TLS is open to everybody")
+        if ipaddress.IPv4Network(self.subnets).prefixlen > self.subnet_prefix:
+            raise ValueError(f"subnets {self.subnets} is smaller than one /{self.subnet_prefix}")
+        return self
+
+    @property
+    def port_range(self) -> range:
+        first, last = self.ports.split("-")
+        return range(int(first), int(last) + 1)
+
+
+class Etcd(Section):
+    """Where the state lives.  The password comes from $PYDEPLOY_ETCD_PASSWORD, never from here."""
+
+    endpoints: tuple[str, ...] = Field(("http://127.0.0.1:2379",), min_length=1)
+    username: str | None = None
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    timeout: Duration = Field(5, description="for one request")
+    prefix: str = Field("/pydeploy/v1", pattern=r"^/[a-z0-9/_-]*[a-z0-9]$")
+
+    @field_validator("endpoints")
+    @classmethod
+    def _are_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for endpoint in value:
+            parts = urlsplit(endpoint)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{endpoint!r} is not an http:// or https:// URL")
+        return value
+
+
+class Gateway(Section):
+    """The proxy in front.  `auto` takes the usual port, or a free one where that is taken."""
+
+    bind: Address = "0.0.0.0"  # noqa: S104 (the one door that is meant for everybody)
+    http_port: Port | Literal["auto"] = "auto"
+    https_port: Port | Literal["auto"] = "auto"
+    certificate: Path | None = Field(None, description="PEM with key, for *.domain")
+    redirect_to_https: bool = False
+    address: Address = Field("127.0.0.1", description="where agents reach it")
+    drain: Duration = Field(10, description="longest wait for connections to an old release")
+    tombstone: Duration = Field(3600, description="how long 'removed' is said instead of 'unknown'")
+
+
+class Dns(Section):
+    bind: Address = "127.0.0.1"
+    port: Port | Literal["auto"] = "auto"
+    address: Address = Field("127.0.0.1", description="what every name resolves to")
+
+
+class Registry(Section):
+    """Where images go.  The password comes from $PYDEPLOY_REGISTRY_PASSWORD, never from here."""
+
+    address: str | None = Field(None, pattern=r"^[a-z0-9.-]+(:\d+)?$", description="host:port")
+    namespace: str = Field("pydeploy", pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")
+    username: str | None = None
+
+
+class Proxy(Section):
+    http: str | None = None
+    https: str | None = None
+    no: str | None = None
+
+
+class Build(Section):
+    ca: Path | None = Field(None, description="the site's CA bundle, given to builds as secret `ca`")
+    proxy: Proxy = Proxy()
+    timeout: Duration = 1800
+    memory: Size = 2 << 30
+
+
+class Limits(Section):
+    """Put on every container; a compose file may ask for less, never for more."""
+
+    memory: Size = 1 << 30
+    cpus: float = Field(2.0, gt=0)
+    pids: int = Field(512, ge=16)
+    log_size: Size = 10 << 20
+    services: int = Field(20, ge=1, description="per environment")
+    networks: int = Field(4, ge=1, description="per environment")
+
+
+class PolicyException(Section):
+    """What one project's branch may do on top of the policy, as Gerrit names both."""
+
+    gerrit_project: str
+    branch: str = "*"
+    allow: tuple[str, ...] = Field(min_length=1, description="codes as `pydeploy check` prints them")
+
+
+class Policy(Section):
+    exceptions: tuple[PolicyException, ...] = ()
+    images: tuple[str, ...] = Field(("*",), description="patterns of image names that may be run")
+
+
+class Defaults(Section):
+    """What holds where neither a flag nor pydeploy.yml says otherwise."""
+
+    ttl: Duration = Field(3 * 86400, description="life of a change's environment")
+    ttl_max: Duration = 30 * 86400
+    deadline: Duration = Field(120, description="until everything is healthy")
+    deadline_max: Duration = 1800
+    stop_grace: Duration = Field(10, description="between SIGTERM and SIGKILL")
+    lock_wait: Duration = Field(300, description="for another deploy of the same environment")
+
+
+class Site(Section):
+    """The whole file."""
+
+    site: Label = Field("site", description="name of this site; labels what it owns on an engine")
+    compose_prefix: str = Field("pd", pattern=r"^[a-z][a-z0-9]{0,15}$")
+    domains: tuple[Domain, ...] = Field(("deploy.localhost",), min_length=1, description="first is primary")
+    state_dir: Path = Path("/var/lib/pydeploy")
+    etcd: Etcd = Etcd()
+    engines: dict[Label, Engine] = Field(default_factory=lambda: {"local": Engine()}, min_length=1)
+    default_engine: Label | None = None
+    gateway: Gateway = Gateway()
+    dns: Dns = Dns()
+    registry: Registry = Registry()
+    build: Build = Build()
+    policy: Policy = Policy()
+    limits: Limits = Limits()
+    defaults: Defaults = Defaults()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Site:
+        if self.default_engine is not None and self.default_engine not in self.engines:
+            raise ValueError(f"default_engine {self.default_engine!r} is not one of engines")
+        if self.default_engine is None and len(self.engines) > 1:
+            raise ValueError("default_engine: say which of the engines is the default")
+        return self
+
+    def engine_name(self, wanted: str | None) -> str:
+        """The engine to use; SiteConfigError when `wanted` does not exist."""
+        if wanted is None:
+            return self.default_engine or next(iter(self.engines))
+        if wanted not in self.engines:
+            raise SiteConfigError(
+                f"engine {wanted!r} is not in site.yml",
+                hint=f"choose one of: {', '.join(sorted(self.engines))}",
+            )
+        return wanted
+
+
+def locate(flag: str | None, env_vars: Mapping[str, str]) -> Path:
+    """--site, else $PYDEPLOY_SITE, else /etc/pydeploy/site.yml."""
+    return Path(flag or env_vars.get("PYDEPLOY_SITE") or DEFAULT_PATH)
+
+
+def load(flag: str | None = None, env_vars: Mapping[str, str] | None = None) -> Site:
+    """The site; SiteConfigError lists every problem of the file."""
+    path = locate(flag, os.environ if env_vars is None else env_vars)
+    if not path.is_file():
+        raise SiteConfigError(
+            f"no site file at {path}",
+            hint="pass --site FILE or set PYDEPLOY_SITE; `pydeploy config example` prints one to start from",
+        )
+    return files.read(path, Site, SiteConfigError)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema, for editors."""
+    return Site.model_json_schema()

@@ -1,0 +1,138 @@
+"""All derived names, as pure functions.
+
+A name that users chose is validated; a name that we derive is cut and hashed to fit, so that
+two different inputs never give one name by accident.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from pydeploy.errors import UsageError
+
+LABEL_MAX = 63  # a DNS label, RFC 1035 section 2.3.4
+SERVICE_SEPARATOR = "--"  # <service>--<environment>; reserved, so no name may contain it
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_SLUG_UNSAFE = re.compile(r"[^a-z0-9]+")
+
+SITE = "io.pydeploy.site"
+ENVIRONMENT = "io.pydeploy.environment"
+RELEASE = "io.pydeploy.release"
+CHANGE = "io.pydeploy.change"
+PATCHSET = "io.pydeploy.patchset"
+ATTEMPT = "io.pydeploy.attempt"
+SERVICE = "io.pydeploy.service"
+
+
+def environment(*, change: int | None = None, name: str | None = None) -> str:
+    """The environment of a change (its number) or of an explicit name (a DNS label).
+
+    Raises UsageError when neither is given or the name is not usable as a DNS label.
+    """
+    if name is None:
+        if change is None:
+            raise UsageError(
+                "which environment? neither a change nor a name was given",
+                hint="pass --change N, or --name NAME",
+            )
+        if change < 1:
+            raise UsageError(f"change {change} is not a change number", hint="pass --change N, N > 0")
+        return str(change)
+    problem = label_problem(name)
+    if problem:
+        raise UsageError(f"environment name {name!r} {problem}", hint="use a name such as 'staging-docs'")
+    if name.isdigit() and name != str(change):
+        raise UsageError(
+            f"environment name {name!r} is all digits; those belong to changes",
+            hint=f"pass --change {name} instead, or choose a name with a letter",
+        )
+    return name
+
+
+def label_problem(label: str) -> str:
+    """Why `label` is not a usable DNS label of ours; empty when it is."""
+    if not label:
+        return "is empty"
+    if len(label) > LABEL_MAX:
+        return f"has {len(label)} characters, more than {LABEL_MAX}"
+    if SERVICE_SEPARATOR in label:
+        return f"contains {SERVICE_SEPARATOR!r}, which is reserved"
+    if not _LABEL.fullmatch(label):
+        return "may only contain a-z, 0-9 and inner hyphens"
+    return ""
+
+
+def host(environment_name: str, domain: str) -> str:
+    """`10020` in `deploy.deepin.test` is `10020.deploy.deepin.test`."""
+    return f"{environment_name}.{domain}"
+
+
+def service_host(service: str, environment_name: str, domain: str) -> str:
+    """`admin--10020.deploy.deepin.test`; one label deep, so that one wildcard certificate does."""
+    room = LABEL_MAX - len(SERVICE_SEPARATOR) - len(environment_name)
+    if room < 10:  # an overlong environment name: hash both
+        return f"{fit(f'{slug(service)}-{environment_name}', LABEL_MAX)}.{domain}"
+    return f"{fit(slug(service), room)}{SERVICE_SEPARATOR}{environment_name}.{domain}"
+
+
+def release(environment_name: str, version: str, repeat: int = 1) -> str:
+    """`10020` patchset 3 is `10020-3`; a forced second deploy of it is `10020-3-2`.
+
+    `version` is the patchset, or the abbreviated revision where there is no patchset.
+    """
+    suffix = f"-{repeat}" if repeat > 1 else ""
+    return f"{environment_name}-{version}{suffix}"
+
+
+def compose_project(prefix: str, release_name: str) -> str:
+    """The compose project of a release; `prefix` keeps two sites on one engine apart."""
+    return f"{prefix}-r-{release_name}"
+
+
+def slug(text: str) -> str:
+    """Lower case, everything else a hyphen; never empty.  A slug that lost anything is hashed."""
+    lowered = _SLUG_UNSAFE.sub("-", text.lower()).strip("-")
+    if lowered == text:
+        return text
+    if _SLUG_UNSAFE.sub("", lowered) and lowered.replace("-", "") == _letters(text):
+        return lowered
+    return f"{lowered or 'x'}-{_digest(text)}"
+
+
+def _letters(text: str) -> str:
+    """`text` without the separators that people use for one and the same name."""
+    return re.sub(r"[-_. /]", "", text.lower())
+
+
+def fit(text: str, room: int) -> str:
+    """`text`, or its head and a hash of the whole when it is longer than `room`."""
+    if len(text) <= room:
+        return text
+    digest = _digest(text)
+    return f"{text[: room - len(digest) - 1].rstrip('-')}-{digest}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+
+
+def image_tag(*, change: int | None, patchset: int | None, revision: str) -> str:
+    """`<change>-<patchset>-<sha7>` for a change, else `<sha12>`."""
+    if change is not None and patchset is not None:
+        return f"{change}-{patchset}-{revision[:7]}"
+    return revision[:12]
+
+
+def image_repository(namespace: str, gerrit_project: str, service: str) -> str:
+    """`pydeploy/docs/hello-web/web`: ours to write, never the change's choice.
+
+    Path components follow the distribution specification ([a-z0-9] with single separators).
+    """
+    parts = [slug(part) for part in gerrit_project.split("/") if part.strip(".")]
+    return "/".join([namespace, *(parts or ["unnamed"]), slug(service)])
+
+
+def registry_ref(registry: str | None, repository: str, tag: str) -> str:
+    """`127.0.0.1:5000/pydeploy/hello-web/web:10020-1-abc1234`; without a registry, a local name."""
+    return f"{registry}/{repository}:{tag}" if registry else f"{repository}:{tag}"
