@@ -54,6 +54,8 @@ forget_dead() {
     echo "engine: removed $pid_file, left behind by an engine that died"
 }
 
+daemon= # the process id of a daemon that we started ourselves
+
 start_engine() {
     if is_systemd; then
         systemctl enable --now docker.service >/dev/null 2>&1 ||
@@ -64,15 +66,18 @@ start_engine() {
     forget_dead /var/run/docker/containerd/containerd.pid containerd
     if [ ! -e /var/run/docker.pid ]; then
         setsid dockerd </dev/null >>"$log" 2>&1 9>&- &
+        daemon=$!
     fi
 }
+
+daemon_has_died() { [ -n "$daemon" ] && ! kill -0 "$daemon" 2>/dev/null; }
 
 wait_for_engine() {
     deadline=$(($(date +%s) + ready_within))
     until engine_answers; do
-        if [ "$(date +%s)" -ge "$deadline" ]; then
+        if daemon_has_died || [ "$(date +%s)" -ge "$deadline" ]; then
             is_systemd || tail -n 20 "$log" >&2
-            fail "the engine does not answer after $ready_within s" \
+            fail "the engine was started but does not answer (waited at most $ready_within s)" \
                 "the last lines of its log are above ($log); mend the cause and run this again"
         fi
         sleep 0.2
