@@ -51,7 +51,7 @@ class PydeployError(Exception):
 
 class ConfigError(PydeployError):
     exit_code = 2
-    fault = "author"
+    fault: Fault = "author"
 
 
 class SiteConfigError(ConfigError):
@@ -60,12 +60,12 @@ class SiteConfigError(ConfigError):
 
 class LayoutError(PydeployError):
     exit_code = 2
-    fault = "author"
+    fault: Fault = "author"
 
 
 class PolicyError(PydeployError):
     exit_code = 2
-    fault = "author"
+    fault: Fault = "author"
 
 
 class BuildError(PydeployError):

@@ -288,7 +288,7 @@ def _close_when(stop: threading.Event, response: urllib3.BaseHTTPResponse) -> th
 def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     """Whole lines of a chunked response, as they come."""
     rest = b""
-    for chunk in response.read_chunked():  # type: ignore[attr-defined]
+    for chunk in response.read_chunked():
         *lines, rest = (rest + chunk).split(b"\n")
         yield from lines
 

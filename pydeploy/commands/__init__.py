@@ -1,0 +1,1 @@
+"""One module per command, each with one `command`: read flags, call the core, print."""

@@ -1,0 +1,1 @@
+"""What etcd holds (schema v1, docs/architecture.md), and the rules for changing it."""

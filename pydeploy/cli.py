@@ -1,0 +1,82 @@
+"""The command group.  A command's module is imported only when that command is called."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pydeploy import __version__
+
+if TYPE_CHECKING:
+    from pydeploy.config.site import Site
+
+# command → what it does; the module is pydeploy.commands.<command>, its attribute `command`
+COMMANDS = {
+    "new": "Write a new microservice in the layout.",
+    "check": "Report everything that is wrong with a microservice.",
+    "build": "Build the images of a microservice, once.",
+    "deploy": "Deploy a microservice and print its URL.",
+    "status": "Show what runs.",
+    "url": "Print the URL of an environment.",
+    "logs": "Print the logs of an environment.",
+    "remove": "Remove an environment and every trace of it.",
+    "prune": "Remove everything that should be gone.",
+    "watch": "Print every change as a line of JSON.",
+    "gateway": "Keep the gateway in step with the routes.",
+    "dns": "Print resolver configuration for the site's names.",
+    "up": "Start the site: etcd, gateway, dns, registry.",
+    "down": "Stop the site.",
+    "doctor": "Check each part of the site and say how to mend it.",
+    "config": "Show and check configuration; print schemas and examples.",
+    "completion": "Print shell completion.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports one when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"pydeploy.commands.{name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS:
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table from COMMANDS: help imports no command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Examples: `pydeploy deploy --change 10020 --patchset 1`, `pydeploy status --json`, "
+    "`pydeploy remove 10020`. Exit codes: docs/errors.md.",
+)
+@click.version_option(__version__, message="pydeploy %(version)s")
+@click.option("--site", metavar="FILE", help="site.yml (else $PYDEPLOY_SITE, /etc/pydeploy/site.yml).")
+@click.pass_context
+def pydeploy(ctx: click.Context, site: str | None) -> None:
+    """Review apps for teams that live on Gerrit, Jenkins and Docker."""
+    ctx.obj = site
+
+
+def load_site() -> Site:
+    """The site of the running command; SiteConfigError when it is missing or wrong."""
+    from pydeploy.config import site
+
+    return site.load(click.get_current_context().obj, os.environ)

@@ -1,0 +1,46 @@
+"""Ctrl-C and SIGTERM (Jenkins aborts a build with it) become Interrupted in the main thread.
+
+While an undo runs, further signals are held back: half an undo is worse than a late exit.
+`UNDO_LIMIT` seconds later the process ends anyway; the next command repairs the rest.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from pydeploy.errors import Interrupted
+
+UNDO_LIMIT = 60
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def install() -> None:
+    """Raise Interrupted where the main thread stands when a signal comes."""
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let the block (an undo) run to its end, for at most UNDO_LIMIT seconds."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    alarm = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(UNDO_LIMIT)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, alarm)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,150 @@
+"""The values in etcd.  Unknown fields are ignored, so that an older agent can read a newer one's."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+State = Literal["running", "completed"]
+RouteState = Literal["running", "starting", "failed", "removed"]
+
+
+class Record(BaseModel):
+    """Base of all values; immutable, JSON in and out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def text(self) -> str:
+        return self.model_dump_json(exclude_none=True)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        return cls.model_validate_json(text)
+
+
+class Change(Record):
+    """A Gerrit change at one patchset; every field as Gerrit says it."""
+
+    number: int
+    patchset: int
+    revision: str
+    gerrit_project: str = ""
+    branch: str = ""
+    topic: str = ""
+    owner: str = ""
+
+
+class Image(Record):
+    service: str
+    ref: str
+    digest: str
+
+
+class Port(Record):
+    """One published port of a release."""
+
+    service: str
+    container_port: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+    host_port: int
+
+
+class Release(Record):
+    """One version in an environment; enough to start it again without a checkout."""
+
+    name: str
+    attempt: int  # the fencing token under which it was started
+    engine: str
+    revision: str
+    patchset: int | None = None
+    model: dict[str, Any]  # compose's canonical model without the checkout (images/)
+    images: tuple[Image, ...] = ()
+    ports: tuple[Port, ...] = ()
+    networks: dict[str, str] = {}  # network name in the model → claimed subnet
+    address: str = ""
+    created: str = ""
+
+
+class Environment(Record):
+    """What runs, or last ran, under one name."""
+
+    name: str
+    service: str
+    state: State
+    url: str | None = None
+    urls: dict[str, str] = {}  # service → URL
+    change: Change | None = None
+    current: Release | None = None
+    previous: Release | None = None
+    created: str
+    updated: str
+    expires: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Wanted(Record):
+    """The newest wish for an environment; raised by compare-and-swap before anything else."""
+
+    generation: int
+    action: Literal["deploy", "remove", "rollback"]
+    patchset: int | None = None
+    revision: str = ""
+    by: str = ""
+
+
+class Holder(Record):
+    """Who holds a lock."""
+
+    holder: str
+    since: str
+    patchset: int | None = None
+    build_url: str = ""
+
+
+class PortClaim(Record):
+    """Who holds a host port; `foreign` notes that something that is not ours does."""
+
+    environment: str = ""
+    release: str = ""
+    service: str = ""
+    container_port: int = 0
+    token: int = 0
+    foreign: bool = False
+
+
+class SubnetClaim(Record):
+    """Who holds a network; `foreign` notes that something that is not ours does."""
+
+    environment: str = ""
+    release: str = ""
+    network: str = ""
+    token: int = 0
+    foreign: bool = False
+
+
+class Route(Record):
+    """host → address:port, or why there is none."""
+
+    environment: str
+    release: str = ""
+    state: RouteState = "running"
+    address: str = ""
+    port: int = 0
+
+
+class Gateway(Record):
+    """One live gateway; the key's lease is its life."""
+
+    applied: int  # the etcd revision up to which it has applied the routes
+    address: str
+    http_port: int
+    https_port: int | None = None
+    draining: tuple[str, ...] = ()  # address:port that still have streams
+
+
+class BuildRecord(Record):
+    """The images of one revision, built once."""
+
+    images: tuple[Image, ...]
+    created: str
