@@ -20,6 +20,17 @@ quietly() {
     return "$_rc"
 }
 
+_apt_install() {
+    env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
+        apt-get install -y -q --no-install-recommends \
+        -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@"
+}
+
+update_package_lists() {
+    quietly apt-get update -q -o Acquire::Retries=3 ||
+        fail 'apt-get update failed' 'look at its messages above; does the package mirror answer?'
+}
+
 # install_packages NAME...: those that are missing, and nothing beside what they need.
 install_packages() {
     _missing=
@@ -27,19 +38,15 @@ install_packages() {
         is_installed "${_name%%/*}" || _missing="$_missing $_name"
     done
     [ -n "$_missing" ] || return 0
+    [ "$(id -u)" -eq 0 ] || fail "these packages are missing:$_missing" "sudo apt-get install$_missing"
+    # Lists that are missing or out of date are the usual reason to fail; they are fetched only then.
     # shellcheck disable=SC2086 # a list of words is wanted
-    quietly env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
-        apt-get install -y -q --no-install-recommends \
-        -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 $_missing ||
-        fail "apt-get could not install$_missing" \
-            'look at its messages above; apt-get update may help; then run this again'
+    _apt_install $_missing >/dev/null 2>&1 || {
+        update_package_lists
+        quietly _apt_install $_missing ||
+            fail "apt-get could not install$_missing" 'look at its messages above, then run this again'
+    }
     echo "apt: installed$_missing"
-}
-
-# The package lists are fetched once per run, and only if something has to be installed.
-update_package_lists() {
-    quietly apt-get update -q -o Acquire::Retries=3 ||
-        fail 'apt-get update failed' 'look at its messages above; does the package mirror answer?'
 }
 
 # from_trixie NAME...: prints NAME/trixie for each where trixie.sh had to offer them, else NAME.
