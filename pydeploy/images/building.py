@@ -1,0 +1,144 @@
+"""One run of BuildKit: from a recipe, or from repository content on top of an image."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydeploy import durations
+from pydeploy.clients import buildx, shell
+from pydeploy.clients.docker import DockerEngine
+from pydeploy.clients.shell import LineSink
+from pydeploy.config.site import Site
+from pydeploy.errors import BuildError, ServiceError
+from pydeploy.images import content, faults
+from pydeploy.images.plan import Plan, Recipe
+from pydeploy.images.progress import Progress
+from pydeploy.images.stop import Stop
+
+CACHE_TAG = "buildcache"  # of each repository, beside the images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builder:
+    """Runs builds on one engine, with one docker configuration folder."""
+
+    engine: DockerEngine
+    site: Site
+    root: Path
+    config: Path
+    has_cache_export: bool
+    stop: Stop
+
+    def recipe(
+        self,
+        plan: Plan,
+        recipe: Recipe,
+        ref: str,
+        labels: Mapping[str, str],
+        on_line: LineSink,
+    ) -> str:
+        """Build what the change's own Dockerfile says, under the name `ref`; the image id."""
+        with tempfile.TemporaryDirectory(prefix="pydeploy-build-") as name:
+            folder = Path(name)
+            dockerfile = recipe.dockerfile
+            if recipe.inline:
+                dockerfile = folder / "Dockerfile"
+                dockerfile.write_text(recipe.inline, encoding="utf-8")
+            what = buildx.Build(
+                context=recipe.context,
+                dockerfile=dockerfile,
+                tags=(ref,),
+                metadata=folder / "metadata.json",
+                target=recipe.target,
+                platform=plan.platform,
+                args=recipe.args,
+                labels=labels,
+                secrets={"ca": self.site.build.ca} if self.site.build.ca else {},
+                cache_from=self._cache_from(plan),
+                cache_to=self._cache_to(plan),
+            )
+            return self._run(plan.service, recipe.shown(self.root), what, on_line)
+
+    def contents(self, plan: Plan, base: str, labels: Mapping[str, str], on_line: LineSink) -> str:
+        """Put the plan's repository content on top of the image `base`; the image id."""
+        with tempfile.TemporaryDirectory(prefix="pydeploy-content-") as name:
+            folder = Path(name)
+            staged = folder / "context"
+            staged.mkdir()
+            content.stage(plan.contents, self.root, staged)
+            dockerfile = folder / "Dockerfile"
+            dockerfile.write_text(content.dockerfile(base, plan.contents, staged), encoding="utf-8")
+            what = buildx.Build(
+                context=staged,
+                dockerfile=dockerfile,
+                tags=(plan.ref,),
+                metadata=folder / "metadata.json",
+                platform=plan.platform,
+                labels=labels,
+            )
+            return self._run(plan.service, "mounts from the repository", what, on_line)
+
+    def _cache_from(self, plan: Plan) -> tuple[str, ...]:
+        return (buildx.cache_from(cache_ref(plan)),) if self.site.registry.address else ()
+
+    def _cache_to(self, plan: Plan) -> tuple[str, ...]:
+        if not self.site.registry.address:
+            return ()
+        return (buildx.cache_to(cache_ref(plan)),) if self.has_cache_export else (buildx.INLINE,)
+
+    def _run(self, service: str, dockerfile: str, what: buildx.Build, on_line: LineSink) -> str:
+        progress = Progress(on_line)
+        try:
+            finished = shell.run(
+                buildx.build(what),
+                env_vars=self._env_vars(),
+                timeout=self.site.build.timeout,
+                cancel=self.stop,
+                on_line=progress.feed,
+            )
+        except shell.TimedOut as late:
+            progress.finish()
+            raise BuildError(
+                f"{service}: the build took longer than {durations.show(self.site.build.timeout)}",
+                hint="make it shorter, or ask the operator for more (site.yml: build/timeout)",
+                logs=_last_lines(progress),
+            ) from late
+        except FileNotFoundError as absent:
+            raise ServiceError(
+                "docker is not on PATH", service="docker", hint="see `pydeploy doctor`"
+            ) from absent
+        progress.finish()
+        if finished.code:
+            raise faults.judge(service, dockerfile, progress)
+        return _image_id(what.metadata)
+
+    def _env_vars(self) -> dict[str, str]:
+        return shell.scrubbed({**self.engine.env_vars(), "DOCKER_CONFIG": str(self.config)})
+
+
+def cache_ref(plan: Plan) -> str:
+    return f"{plan.repository}:{CACHE_TAG}"
+
+
+def _image_id(metadata: Path) -> str:
+    """Without containerd's image store the id is the config's digest, with it the manifest's."""
+    found = json.loads(metadata.read_text(encoding="utf-8"))
+    return str(found.get("containerimage.digest") or found["containerimage.config.digest"])
+
+
+def _last_lines(progress: Progress) -> str:
+    running = [vertex for vertex in progress.vertices.values() if vertex.log]
+    return "\n".join(list(running[-1].log)[-faults.SHOWN_LINES :]) if running else ""
+
+
+def has_cache_export(engine: DockerEngine) -> bool:
+    """Whether the engine's own builder can export a cache: only with containerd's image store."""
+    status: list[list[str]] = []
+    with engine.answering(), suppress(KeyError):
+        status = engine.api.info()["DriverStatus"] or []
+    return ["driver-type", "io.containerd.snapshotter.v1"] in status

@@ -1,0 +1,150 @@
+"""Images between engine and registry: what is there, pull, push."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydeploy.clients.docker import DockerEngine
+from pydeploy.clients.registry import Registry
+from pydeploy.errors import ConfigError, ServiceError
+from pydeploy.images.stop import Stop
+
+_HINT = "see that the registry runs and is reachable from the engine: `pydeploy doctor`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """One engine, and the site's registry where it has one."""
+
+    engine: DockerEngine
+    registry: Registry | None
+    login: tuple[str, str] | None
+    stop: Stop
+
+    def inspect(self, name: str) -> dict[str, Any] | None:
+        """What the engine knows about an image; None when it has none of that name or digest."""
+        import docker.errors
+
+        with self.engine.answering():
+            try:
+                found: dict[str, Any] = self.engine.api.inspect_image(name)
+            except docker.errors.ImageNotFound:
+                return None
+            return found
+
+    def is_there(self, pinned: str, repository: str) -> bool:
+        """Whether `pinned` can be run: by digest from the registry, by id from the engine.
+
+        With a registry the registry counts, because other engines will want the image from
+        there; while it does not answer, an image that the engine has will do.
+        """
+        if self.registry is None:
+            return self.inspect(pinned) is not None
+        name, digest = repository.split("/", 1)[1], pinned.split("@", 1)[1]
+        try:
+            return self.registry.exists(name, digest)
+        except ServiceError:
+            if self.inspect(pinned) is None:
+                raise
+            return True
+
+    def pull(self, name: str) -> None:
+        """Fetch `name` (a tag or a digest).
+
+        ConfigError when there is no such image, ServiceError when its registry does not answer.
+        """
+        import docker.errors
+
+        with self._events(f"{name} could not be pulled"), self.engine.answering():
+            try:
+                repository, tag = _split(name)
+                self._follow(
+                    self.engine.api.pull(
+                        repository, tag=tag, stream=True, decode=True, auth_config=self._auth(name)
+                    )
+                )
+            except docker.errors.NotFound as absent:
+                raise ConfigError(
+                    f"there is no image {name}, or it is not for everybody to pull",
+                    hint="correct its name in the compose file",
+                    logs=str(absent.explanation),
+                ) from absent
+
+    def push(self, repository: str, tag: str) -> str:
+        """Put an image into the registry; the digest of its manifest."""
+        with self._events(f"{repository}:{tag} could not be pushed"), self.engine.answering():
+            digest = self._follow(
+                self.engine.api.push(
+                    repository,
+                    tag=tag,
+                    stream=True,
+                    decode=True,
+                    auth_config=self._auth(repository),
+                )
+            )
+        if not digest:
+            raise ServiceError(
+                f"the registry gave no digest for {repository}:{tag}",
+                service="registry",
+                hint=_HINT,
+            )
+        return digest
+
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        with self.engine.answering():
+            self.engine.api.tag(image, repository, tag)
+
+    def untag(self, ref: str) -> None:
+        """Take a name away; the content stays while another name or an image on top has it."""
+        import docker.errors
+
+        with self.engine.answering():
+            try:
+                self.engine.api.remove_image(ref, noprune=True)
+            except docker.errors.APIError as refused:
+                if refused.status_code not in (404, 409):
+                    raise
+
+    def _follow(self, events: Iterator[dict[str, Any]]) -> str:
+        """Read the engine's progress to its end; the digest, where it tells one."""
+        digest = ""
+        for event in events:
+            self.stop.check()
+            if "error" in event:
+                raise _Refused(str(event["error"]))
+            digest = str((event.get("aux") or {}).get("Digest") or digest)
+        return digest
+
+    def _auth(self, name: str) -> dict[str, str] | None:
+        """Our credentials for our registry; for others, what the engine's client has."""
+        if self.login and self.registry and name.startswith(f"{self.registry.address}/"):
+            return {"username": self.login[0], "password": self.login[1]}
+        return None
+
+    @contextmanager
+    def _events(self, what: str) -> Iterator[None]:
+        import docker.errors
+
+        try:
+            yield
+        except (docker.errors.APIError, _Refused) as refused:
+            reason = getattr(refused, "explanation", None) or str(refused)
+            raise ServiceError(f"{what}: {reason}", service="registry", hint=_HINT) from refused
+
+
+class _Refused(Exception):
+    """The engine reported an error in its stream of progress."""
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Repository and tag (or digest) as the API wants them."""
+    if "@" in name:
+        repository, _, digest = name.partition("@")
+        return repository.rsplit(":", 1)[0] if ":" in repository.rsplit("/", 1)[
+            -1
+        ] else repository, digest
+    head, colon, tag = name.rpartition(":")
+    return (head, tag) if colon and "/" not in tag else (name, "latest")
