@@ -1,0 +1,38 @@
+"""What the rest of pydeploy knows of a repository after it was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydeploy.config.service import Service
+from pydeploy.repository.findings import Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """A checkout that passed: everything below is safe to build and to run.
+
+    `revision` is the commit when the working tree equals it, else (`is_dirty`, or no git)
+    a 40-digit hash of the content; either way it names exactly what is there.
+
+    `model` is compose's canonical JSON after conversion, neutralisation and policy:
+
+    * no `name`, `version`, `profiles`, `container_name`, fixed names, published host ports,
+      subnets or fixed addresses; what those were for is taken over by pydeploy.
+    * a service that builds has `build` and no `image`; `build.context` is an absolute path
+      inside `root`, `build.dockerfile` is relative to it.
+    * `type: bind` sources and the `file` of configs and secrets are absolute paths inside `root`.
+    * dollar signs are doubled, as compose prints them: give the model to compose again as it is,
+      and double the dollar of every text you add.
+    """
+
+    root: Path
+    revision: str
+    is_dirty: bool
+    compose_file: Path
+    service_name: str
+    service: Service
+    model: dict[str, Any]
+    findings: tuple[Finding, ...]

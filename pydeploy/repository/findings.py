@@ -1,0 +1,97 @@
+"""What `check` finds: one value per finding, made from the one catalogue of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pydeploy.repository.catalogue import CATALOGUE
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """`file` is relative to the root of the repository, `line` counts from 1 (0: all of it)."""
+
+    file: str
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing to mend.  `code` is stable: exceptions in site.yml and scripts name it."""
+
+    code: str
+    severity: Severity
+    file: str
+    line: int
+    message: str
+    why: str
+    mend: str
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity == "error"
+
+    @property
+    def title(self) -> str:
+        return CATALOGUE[self.code].title
+
+
+def make(code: str, message: str, place: Place, *, mend: str = "") -> Finding:
+    """A finding with the catalogue's severity, why and (unless given) mend."""
+    rule = CATALOGUE[code]
+    return Finding(
+        code=code,
+        severity=rule.severity,
+        file=_printable(place.file),
+        line=place.line,
+        message=_printable(message),
+        why=rule.why,
+        mend=mend or rule.mend,
+    )
+
+
+def _printable(text: str) -> str:
+    """File names need not be UTF-8, what is printed does."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+@dataclass
+class Notes:
+    """Collects findings while a repository is read; the same finding is kept once."""
+
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, code: str, message: str, place: Place, *, mend: str = "") -> None:
+        found = make(code, message, place, mend=mend)
+        if found not in self.findings:
+            self.findings.append(found)
+
+    @property
+    def has_error(self) -> bool:
+        return any(finding.is_error for finding in self.findings)
+
+    def has_error_of(self, *prefixes: str) -> bool:
+        return any(f.is_error and f.code.startswith(prefixes) for f in self.findings)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Errors first, then by place."""
+    return tuple(
+        sorted(findings, key=lambda f: (not f.is_error, f.file, f.line, f.code, f.message))
+    )
+
+
+def excepted(finding: Finding, allowed: Iterable[str]) -> Finding:
+    """A policy error that site.yml allows for this project and branch becomes a warning."""
+    if finding.is_error and finding.code.startswith("policy.") and finding.code in allowed:
+        return replace(
+            finding,
+            severity="warning",
+            message=f"{finding.message} (allowed here by site.yml)",
+            mend="nothing; the operator granted it to this project and branch",
+        )
+    return finding
