@@ -95,7 +95,7 @@ REGISTRY = re.compile(
     rf"(?:failed to (?:resolve|do request|fetch|copy|authorize|configure)|httpReadSeeker).*{_DIAL}"
     r"|toomanyrequests|429 Too Many Requests"
 )
-DISK = re.compile(r"no space left on device|[Dd]isk quota exceeded|ENOSPC")
+DISK = re.compile(r"[Nn]o space left on device|[Dd]isk quota exceeded|ENOSPC")
 ENGINE = re.compile(
     r"Cannot connect to the Docker daemon|error during connect|code = Unavailable"
     r"|closing transport|failed to receive status|no active session|graceful_stop"
