@@ -61,9 +61,6 @@ _LAYOUT = {
 }
 
 _YAML = {
-    "yaml.too-large": Rule(
-        "file too large", "no honest compose file is that long", "split or shorten the file"
-    ),
     "yaml.encoding": Rule(
         "not UTF-8 text", "YAML files are UTF-8 text", "save the file as UTF-8 without NUL bytes"
     ),
@@ -77,6 +74,11 @@ _YAML = {
         "aliases expand to too much",
         "a few lines of aliases can fill the memory of whoever reads them",
         "write the values out, or use fewer aliases",
+    ),
+    "yaml.expansion": Rule(
+        "variables expand to too much",
+        "a few lines of variables that hold each other can fill the memory of whoever reads them",
+        "write the values out",
     ),
     "yaml.recursive": Rule(
         "an alias contains itself", "such a value has no end", "write the value out"
@@ -122,6 +124,9 @@ _PATH = {
         "not a regular file",
         "a pipe, device or socket can block or answer anything",
         "use a regular file",
+    ),
+    "path.too-large": Rule(
+        "file too large", "no honest file of this kind is that long", "split or shorten the file"
     ),
     "path.too-many": Rule(
         "too many files", "compose files that include each other without end", "include fewer files"

@@ -97,7 +97,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 def _decoded(content: bytes) -> str:
     if len(content) > MAX_TEXT:
-        raise Malformed("yaml.too-large", f"the file is longer than {MAX_TEXT >> 10} KiB")
+        raise Malformed("path.too-large", f"the file is longer than {MAX_TEXT >> 10} KiB")
     if b"\0" in content:
         raise Malformed("yaml.encoding", "the file contains NUL bytes")
     try:

@@ -86,8 +86,15 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def excepted(finding: Finding, allowed: Iterable[str]) -> Finding:
-    """A policy error that site.yml allows for this project and branch becomes a warning."""
-    if finding.is_error and finding.code.startswith("policy.") and finding.code in allowed:
+    """An error that site.yml allows for this project and branch becomes a warning.
+
+    Only policy and secrets can be granted; layout and paths are what reading rests on.
+    """
+    if (
+        finding.is_error
+        and finding.code.startswith(("policy.", "secret."))
+        and finding.code in allowed
+    ):
         return replace(
             finding,
             severity="warning",

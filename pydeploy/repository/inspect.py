@@ -19,6 +19,7 @@ from pydeploy.errors import ConfigError, LayoutError, PolicyError, PydeployError
 from pydeploy.repository import (
     canonical,
     dockerfiles,
+    expansion,
     formats,
     git,
     layout,
@@ -90,6 +91,7 @@ class _Inspector:
     gerrit_project: str | None
     allowed: frozenset[str]
     notes: Notes = field(default_factory=Notes)
+    dockerfiles: list[str] = field(default_factory=list)
 
     def inspect(self) -> Inspection:
         layout.look(self.tree, self.notes)
@@ -97,7 +99,7 @@ class _Inspector:
         main = layout.compose_file(self.tree, self.notes)
         found = sources.gather(self.tree, main, self.notes) if main else Sources()
         model = self._model(found, service)
-        secrets.scan(self.tree, found, self.notes)
+        secrets.scan(self.tree, found, self.dockerfiles, self.notes)
         self.notes.findings = [excepted(one, self.allowed) for one in self.notes.findings]
         checkout = None
         if main and model is not None and not self.notes.has_error:
@@ -109,6 +111,7 @@ class _Inspector:
         if not found.documents:
             return None
         policy.prescan(found, self.notes)
+        expansion.check(found, self.notes)
         if self.notes.has_error_of("yaml.", "path."):
             return None  # paths first: Compose must not read what was refused
         model = canonical.model(self.tree, found, self.notes)
@@ -118,7 +121,8 @@ class _Inspector:
             model, site=self.site, tree=self.tree, sources=found, notes=self.notes
         )
         team.check_front(service, result, self.tree, self.notes)
-        dockerfiles.look(result, self.tree, found, self.notes)
+        built = dockerfiles.look(result, self.tree, found, self.notes)
+        self.dockerfiles = [one.file for one in built]
         return result
 
     def _checkout(self, main: str, service: Service, model: dict[str, Any]) -> Checkout:

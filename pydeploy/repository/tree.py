@@ -92,6 +92,10 @@ class Tree:
             return "file"
         return "folder" if stat.S_ISDIR(mode) else "special"
 
+    def has(self, clean: str) -> bool:
+        """Whether there is anything of that name, a dangling link included."""
+        return os.path.lexists(os.path.join(self.real_root, clean))
+
     def read(self, clean: str, limit: int = MAX_TEXT) -> bytes:
         """The content of a located file; Refused when missing, special or longer than `limit`."""
         real = os.path.realpath(os.path.join(self.real_root, clean))
@@ -106,7 +110,7 @@ class Tree:
             self._refuse_if_swapped(handle, clean)
             content = stream.read(limit + 1)
         if len(content) > limit:
-            raise Refused("yaml.too-large", f"{clean!r} is longer than {limit >> 10} KiB")
+            raise Refused("path.too-large", f"{clean!r} is longer than {limit >> 10} KiB")
         return content
 
     def _refuse_if_swapped(self, handle: int, clean: str) -> None:

@@ -43,11 +43,19 @@ def _additional_context(scope: Scope, path: KeyPath, value: Any) -> Any:
     return _context(scope, path, value)
 
 
+def _args(scope: Scope, path: KeyPath, value: Any) -> Any:
+    """BUILDKIT_SYNTAX and its like steer the builder, not the Dockerfile."""
+    for name in value:
+        if name.upper().startswith("BUILDKIT_"):
+            scope.note("policy.build-privileges", (*path, name), "it steers the builder")
+    return values.environment(scope, path, value)
+
+
 BUILD: Table = {
     "context": _context,
     "dockerfile": keep,  # read, and so located, with the Dockerfiles
     "dockerfile_inline": keep,
-    "args": values.environment,
+    "args": _args,
     "target": keep,
     "labels": values.labels,
     "additional_contexts": named(_additional_context),
