@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydeploy.errors import PydeployError
 
 
 def main() -> None:
@@ -46,10 +50,9 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _report(failure: object, arguments: list[str]) -> int:
-    from pydeploy import console, errors
+def _report(failure: PydeployError, arguments: list[str]) -> int:
+    from pydeploy import console
 
-    assert isinstance(failure, errors.PydeployError)
     if "--json" in arguments and not getattr(failure, "is_printed", False):
         console.out_json({"error": failure.as_dict()})
     console.say(f"error: {failure.message}")
@@ -60,7 +63,9 @@ def _report(failure: object, arguments: list[str]) -> int:
     if failure.hint:
         console.say(f"  → {failure.hint}")
     if failure.fault in ("author", "operator"):
-        console.say(f"  ({type(failure).__name__}: the {failure.fault}'s turn, exit {failure.exit_code})")
+        console.say(
+            f"  ({type(failure).__name__}: the {failure.fault}'s turn, exit {failure.exit_code})"
+        )
     return failure.exit_code
 
 

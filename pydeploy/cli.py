@@ -68,7 +68,9 @@ class LazyGroup(click.Group):
     "`pydeploy remove 10020`. Exit codes: docs/errors.md.",
 )
 @click.version_option(__version__, message="pydeploy %(version)s")
-@click.option("--site", metavar="FILE", help="site.yml (else $PYDEPLOY_SITE, /etc/pydeploy/site.yml).")
+@click.option(
+    "--site", metavar="FILE", help="site.yml (else $PYDEPLOY_SITE, /etc/pydeploy/site.yml)."
+)
 @click.pass_context
 def pydeploy(ctx: click.Context, site: str | None) -> None:
     """Review apps for teams that live on Gerrit, Jenkins and Docker."""

@@ -1,4 +1,4 @@
-"""What people see: narration on stderr, data on stdout.  Colours and progress on a terminal only."""
+"""What people see: narration on stderr, data on stdout; colours on a terminal only."""
 
 from __future__ import annotations
 

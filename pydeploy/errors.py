@@ -12,7 +12,7 @@
     ├── UsageError                      64  caller     wrong flags or arguments
     └── Interrupted                    130  none       Ctrl-C; 143 when terminated
 
-    Superseded                           0  none       not an error: somebody wished for something newer
+    Superseded                           0  none       no error: somebody wished for something newer
 
 A message says what is wrong and where; `hint` says what to do next; `logs` are the last
 lines of whatever failed.  Anything else that is raised is a bug (exit 1).

@@ -37,11 +37,15 @@ def environment(*, change: int | None = None, name: str | None = None) -> str:
                 hint="pass --change N, or --name NAME",
             )
         if change < 1:
-            raise UsageError(f"change {change} is not a change number", hint="pass --change N, N > 0")
+            raise UsageError(
+                f"change {change} is not a change number", hint="pass --change N, N > 0"
+            )
         return str(change)
     problem = label_problem(name)
     if problem:
-        raise UsageError(f"environment name {name!r} {problem}", hint="use a name such as 'staging-docs'")
+        raise UsageError(
+            f"environment name {name!r} {problem}", hint="use a name such as 'staging-docs'"
+        )
     if name.isdigit() and name != str(change):
         raise UsageError(
             f"environment name {name!r} is all digits; those belong to changes",

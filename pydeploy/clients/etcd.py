@@ -214,7 +214,9 @@ class Etcd:
         return self.call("maintenance/status", {})
 
     def alarms(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.call("maintenance/alarm", {"action": "GET"}).get("alarms", [])
+        found: list[dict[str, Any]] = self.call("maintenance/alarm", {"action": "GET"}).get(
+            "alarms", []
+        )
         return found
 
     def call(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -242,7 +244,9 @@ class Etcd:
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = self._token
-        timeout = urllib3.Timeout(connect=2.0, read=WATCH_SILENCE * 1.5) if stream else self._timeout
+        timeout = (
+            urllib3.Timeout(connect=2.0, read=WATCH_SILENCE * 1.5) if stream else self._timeout
+        )
         problem: Exception | None = None
         for endpoint in self.endpoints:
             try:
@@ -303,12 +307,15 @@ def _batches(line: bytes) -> Iterator[Batch]:
     if result.get("created"):
         return
     yield Batch(
-        revision=_revision(result), events=tuple(_event(event) for event in result.get("events", []))
+        revision=_revision(result),
+        events=tuple(_event(event) for event in result.get("events", [])),
     )
 
 
 def _event(event: dict[str, Any]) -> Event:
-    return Event(kind="delete" if event.get("type") == "DELETE" else "put", kv=_key_value(event["kv"]))
+    return Event(
+        kind="delete" if event.get("type") == "DELETE" else "put", kv=_key_value(event["kv"])
+    )
 
 
 def _key_value(kv: dict[str, Any]) -> KeyValue:

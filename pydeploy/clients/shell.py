@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import IO, cast
 
 LineSink = Callable[[str], None]
 TAIL_LINES = 200
 _KILL_AFTER = 5.0
 
+# Should we be killed with -9, what we run must not go on creating containers: util-linux's
+# setpriv asks the kernel to kill it with us (PR_SET_PDEATHSIG).
+_LEASH = ("setpriv", "--pdeathsig", "SIGKILL")
+
 # What a program may inherit.  Everything else of our environment (agent secrets, CI data)
 # stays with us; compose would interpolate it into a change's own compose file.
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK",
-             "DOCKER_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "SSH_AUTH_SOCK",
+    "DOCKER_CONFIG",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
 
 
 class Cancelled(Exception):
@@ -67,8 +85,10 @@ def run(
     `on_line` gets each line of stderr (with `merge`: of stdout and stderr) as it comes.
     Raises FileNotFoundError, TimedOut, or Cancelled; a non-zero exit is the caller's to judge.
     """
+    if shutil.which(argv[0], path=(env_vars or os.environ).get("PATH")) is None:
+        raise FileNotFoundError(argv[0])
     process = subprocess.Popen(
-        list(argv),
+        [*_leash(), *argv],
         stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if merge else subprocess.PIPE,
@@ -105,6 +125,11 @@ def run(
     )
 
 
+@functools.cache
+def _leash() -> tuple[str, ...]:
+    return _LEASH if shutil.which(_LEASH[0]) else ()
+
+
 def _reader(stream: object, sink: LineSink) -> threading.Thread:
     def read() -> None:
         for line in stream:  # type: ignore[attr-defined]
@@ -115,11 +140,11 @@ def _reader(stream: object, sink: LineSink) -> threading.Thread:
 
 def _writer(process: subprocess.Popen[str], text: str) -> threading.Thread:
     def write() -> None:
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(text)
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
+        with (
+            contextlib.suppress(BrokenPipeError),
+            contextlib.closing(cast(IO[str], process.stdin)) as pipe,
+        ):
+            pipe.write(text)
 
     return _started(write)
 

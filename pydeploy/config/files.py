@@ -103,7 +103,12 @@ def _keys_at(location: list[str], model: type[BaseModel]) -> list[str]:
     here: dict[str, Any] = schema
     for part in location:
         here = _resolve(here, definitions)
-        here = here.get("properties", {}).get(part) or here.get("additionalProperties") or here.get("items") or {}
+        here = (
+            here.get("properties", {}).get(part)
+            or here.get("additionalProperties")
+            or here.get("items")
+            or {}
+        )
         if not isinstance(here, dict):
             return []
     return sorted(_resolve(here, definitions).get("properties", {}))

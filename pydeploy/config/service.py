@@ -21,8 +21,12 @@ class Front(Section):
 
     service: str | None = Field(None, description="a service of the compose file")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(None, description="container port")
-    path: str = Field("/", pattern=r"^/[!-~]*$", description="what is asked to see whether it is healthy")
-    status: str = Field("200-399", pattern=r"^\d{3}(-\d{3})?$", description="what counts as healthy")
+    path: str = Field(
+        "/", pattern=r"^/[!-~]*$", description="what is asked to see whether it is healthy"
+    )
+    status: str = Field(
+        "200-399", pattern=r"^\d{3}(-\d{3})?$", description="what counts as healthy"
+    )
 
     def accepts(self, status: int) -> bool:
         first, _, last = self.status.partition("-")
@@ -32,7 +36,9 @@ class Front(Section):
 class Service(Section):
     """The whole file."""
 
-    service: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="its name")
+    service: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="its name"
+    )
     kind: Kind = Field(
         "auto", description="web answers HTTP, worker runs without a port, job ends by itself"
     )

@@ -1,4 +1,4 @@
-"""`site.yml`: what the operator decides.  Never read from the current folder: that is the change."""
+"""`site.yml`: what the operator decides.  Never read from the current folder (the change)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class Engine(Section):
     """One Docker engine on which environments run."""
 
-    host: str = Field("unix:///var/run/docker.sock", description="unix://, ssh:// or tcp:// with tls")
+    host: str = Field(
+        "unix:///var/run/docker.sock", description="unix://, ssh:// or tcp:// with tls"
+    )
     tls: Path | None = Field(None, description="folder with ca.pem, cert.pem, key.pem for tcp://")
     bind: Address = Field("127.0.0.1", description="address on which environments publish ports")
     ports: PortRange = Field("20000-29999", description="host ports to claim from")
@@ -44,7 +46,9 @@ class Engine(Section):
         if scheme not in ("unix", "ssh", "tcp"):
             raise ValueError(f"host {self.host!r}: write unix://, ssh:// or tcp:// with tls")
         if scheme == "tcp" and self.tls is None:
-            raise ValueError("host tcp:// without `tls`: an engine without TLS is open to everybody")
+            raise ValueError(
+                "host tcp:// without `tls`: an engine without TLS is open to everybody"
+            )
         if ipaddress.IPv4Network(self.subnets).prefixlen > self.subnet_prefix:
             raise ValueError(f"subnets {self.subnets} is smaller than one /{self.subnet_prefix}")
         return self
@@ -110,7 +114,9 @@ class Proxy(Section):
 
 
 class Build(Section):
-    ca: Path | None = Field(None, description="the site's CA bundle, given to builds as secret `ca`")
+    ca: Path | None = Field(
+        None, description="the site's CA bundle, given to builds as secret `ca`"
+    )
     proxy: Proxy = Proxy()
     timeout: Duration = 1800
     memory: Size = 2 << 30
@@ -132,7 +138,9 @@ class PolicyException(Section):
 
     gerrit_project: str
     branch: str = "*"
-    allow: tuple[str, ...] = Field(min_length=1, description="codes as `pydeploy check` prints them")
+    allow: tuple[str, ...] = Field(
+        min_length=1, description="codes as `pydeploy check` prints them"
+    )
 
 
 class Policy(Section):
@@ -156,7 +164,9 @@ class Site(Section):
 
     site: Label = Field("site", description="name of this site; labels what it owns on an engine")
     compose_prefix: str = Field("pd", pattern=r"^[a-z][a-z0-9]{0,15}$")
-    domains: tuple[Domain, ...] = Field(("deploy.localhost",), min_length=1, description="first is primary")
+    domains: tuple[Domain, ...] = Field(
+        ("deploy.localhost",), min_length=1, description="first is primary"
+    )
     state_dir: Path = Path("/var/lib/pydeploy")
     etcd: Etcd = Etcd()
     engines: dict[Label, Engine] = Field(default_factory=lambda: {"local": Engine()}, min_length=1)
@@ -200,7 +210,7 @@ def load(flag: str | None = None, env_vars: Mapping[str, str] | None = None) -> 
     if not path.is_file():
         raise SiteConfigError(
             f"no site file at {path}",
-            hint="pass --site FILE or set PYDEPLOY_SITE; `pydeploy config example` prints one to start from",
+            hint="pass --site FILE or set PYDEPLOY_SITE; `pydeploy config example` prints one",
         )
     return files.read(path, Site, SiteConfigError)
 

@@ -1,4 +1,4 @@
-"""The values in etcd.  Unknown fields are ignored, so that an older agent can read a newer one's."""
+"""The values in etcd.  Unknown fields are ignored: an older agent can read a newer one's."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ class Environment(Record):
     state: State
     url: str | None = None
     urls: dict[str, str] = {}  # service → URL
+    hosts: tuple[str, ...] = ()  # every name that has a route
     change: Change | None = None
     current: Release | None = None
     previous: Release | None = None

@@ -35,9 +35,11 @@ class Wish:
         return ops.equal(self.key, "MOD", self.mod_revision)
 
     def ensure(self) -> None:
-        """Raise Superseded when a newer wish was seen (or the lock, which shares the event, lost)."""
+        """Raise Superseded when a newer wish was seen (or the lock lost: one event for both)."""
         if self.overtaken.is_set():
-            raise Superseded(self.overtaken_by[0] if self.overtaken_by else "the next holder of the lock")
+            raise Superseded(
+                self.overtaken_by[0] if self.overtaken_by else "the next holder of the lock"
+            )
 
 
 def wish(
@@ -69,9 +71,7 @@ def wish(
             [ops.equal(key, "MOD", revision)], [ops.put(key, raised.text(), lease=lease)]
         )
         if answer.succeeded:
-            return Wish(
-                key=key, wanted=raised, mod_revision=answer.revision, overtaken=event
-            )
+            return Wish(key=key, wanted=raised, mod_revision=answer.revision, overtaken=event)
 
 
 def _is_older(new: Wanted, old: Wanted) -> bool:

@@ -1,0 +1,110 @@
+"""One Docker engine, by the SDK for what it answers and by environment variables for the CLI."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pydeploy.config.site import Engine
+from pydeploy.errors import ServiceError
+
+if TYPE_CHECKING:
+    import docker
+
+_TIMEOUT = 60  # seconds for one request; removing a big image takes a while
+
+
+class DockerEngine:
+    """An engine of the site, under its name there."""
+
+    def __init__(self, name: str, settings: Engine) -> None:
+        self.name = name
+        self.settings = settings
+        self.host = settings.host
+        self.is_local = settings.host.startswith("unix://")
+
+    @cached_property
+    def sdk(self) -> docker.DockerClient:
+        """The SDK's client; importing it takes about 150 ms, so only when it is needed."""
+        import docker
+
+        tls: Any = False
+        if self.settings.tls:
+            from docker.tls import TLSConfig
+
+            folder = self.settings.tls
+            tls = TLSConfig(
+                client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
+                ca_cert=str(folder / "ca.pem"),
+                verify=True,
+            )
+        with self.answering():
+            return docker.DockerClient(
+                base_url=self.host,
+                tls=tls,
+                timeout=_TIMEOUT,
+                use_ssh_client=True,
+                max_pool_size=32,
+            )
+
+    @property
+    def api(self) -> Any:
+        """The SDK's low-level API: plain JSON in and out."""
+        return self.sdk.api
+
+    def env_vars(self) -> dict[str, str]:
+        """What makes the docker CLI talk to this engine."""
+        variables = {"DOCKER_HOST": self.host}
+        if self.settings.tls:
+            variables |= {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.settings.tls)}
+        return variables
+
+    def warm_up(self) -> None:
+        """Import the SDK and connect in the background, while something else is waited for."""
+
+        def connect() -> None:
+            with contextlib.suppress(ServiceError):
+                _ = self.sdk
+
+        threading.Thread(target=connect, daemon=True).start()
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """Turn "the engine does not answer" into ServiceError; other API errors pass."""
+        import docker.errors
+        import requests.exceptions
+
+        try:
+            yield
+        except docker.errors.APIError as refused:
+            if refused.is_server_error() and "no space left on device" in str(refused.explanation):
+                raise ServiceError(
+                    f"the disk of engine {self.name!r} is full",
+                    service="docker",
+                    hint="free some: `pydeploy prune`, `docker builder prune`",
+                ) from refused
+            raise
+        except (
+            docker.errors.DockerException,
+            requests.exceptions.RequestException,
+            OSError,
+        ) as gone:
+            raise ServiceError(
+                f"engine {self.name!r} does not answer at {self.host}: {gone}",
+                service="docker",
+                hint="see that Docker runs there: `pydeploy doctor`",
+            ) from gone
+
+    def is_answering(self) -> bool:
+        try:
+            with self.answering():
+                return bool(self.sdk.ping())
+        except ServiceError:
+            return False
+
+
+def one(engines: dict[str, Engine], name: str) -> DockerEngine:
+    return DockerEngine(name, engines[name])

@@ -1,0 +1,224 @@
+"""deploy: from a wish to a name that answers, with the old release serving until the end.
+
+    want → check → build → lock → claim → start beside the old release → healthy
+         → switch → gateways have applied it → answered through the gateway
+         → drain and remove the old release → unlock
+
+Every step before "answered through the gateway" has its undo; a failure after the switch has the
+reverse switch.  From then on the new release stands, whatever happens to the old one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydeploy import console
+from pydeploy.clients import shell
+from pydeploy.deploy import failpoints, sweep
+from pydeploy.deploy.attempt import Attempt, Work
+from pydeploy.deploy.request import Outcome, Request, Timings, outcome
+from pydeploy.deploy.session import Session
+from pydeploy.errors import PydeployError, Superseded
+from pydeploy.images import BuildIdentity, Prepared
+from pydeploy.repository.checkout import Checkout
+from pydeploy.state import audit, lock, store, wanted
+from pydeploy.state.records import Environment, Holder, Wanted
+from pydeploy.state.wanted import Wish
+
+
+class Clock:
+    """Seconds of each step, by name."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._steps: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._steps[step] = self._steps.get(step, 0.0) + time.monotonic() - began
+
+    def timings(self) -> Timings:
+        return Timings(**self._steps, total=time.monotonic() - self._began)
+
+
+def deploy(session: Session, request: Request) -> Outcome:
+    """An Outcome (`running`, `completed`, `superseded`), or a PydeployError after the undo."""
+    try:
+        result = _deploy(session, request)
+    except PydeployError as failure:
+        note = f"{type(failure).__name__}: {failure.message}"
+        audit.record(session.store, "deploy", request.environment, "failed", why=note[:2000])
+        raise
+    if not result.is_unchanged:
+        digests = {image.service: image.digest for image in result.images}
+        audit.record(
+            session.store,
+            "deploy",
+            request.environment,
+            result.state,
+            release=result.release,
+            digests=digests,
+        )
+    return result
+
+
+def _deploy(session: Session, request: Request) -> Outcome:
+    from pydeploy.repository import git
+
+    clock = Clock()
+    session.engine.warm_up()
+    revision = request.revision or git.revision(request.root).name
+    wish = Wanted(
+        generation=0,
+        action="deploy",
+        patchset=request.patchset,
+        revision=revision,
+        by=store.whoami(),
+    )
+    try:
+        mine = wanted.wish(
+            session.store,
+            request.environment,
+            wish,
+            force=request.force,
+            overtaken=session.cancel,
+        )
+        failpoints.reach("after-want")
+        with wanted.followed(session.store, mine):
+            return _Deploy(session, request, mine, clock).run()
+    except Superseded as newer:
+        console.say(f"superseded by {newer.by}")
+        return Outcome(
+            environment=request.environment,
+            state="superseded",
+            superseded_by=newer.by,
+            timings_s=clock.timings(),
+        )
+
+
+class _Deploy:
+    """One deploy, from the wish on."""
+
+    def __init__(self, session: Session, request: Request, wish: Wish, clock: Clock) -> None:
+        self.session = session
+        self.request = request
+        self.wish = wish
+        self.clock = clock
+        self.environment = request.environment
+
+    def run(self) -> Outcome:
+        unchanged = self._unchanged(self.session.store.environment(self.environment))
+        if unchanged:
+            return unchanged
+        with self.clock.timed("check"):
+            checkout = self._check()
+        try:
+            with self.clock.timed("build"):
+                prepared = self._build(checkout)
+        except shell.Cancelled:
+            self.wish.ensure()
+            raise
+        failpoints.reach("after-build")
+        self.wish.ensure()
+        with lock.hold(
+            self.session.store.etcd,
+            self.session.store.keys.lock(self.environment),
+            self.session.holder(self.request.patchset),
+            wait=self.session.site.defaults.lock_wait,
+            check=self.wish.ensure,
+            on_wait=self._say_who_holds,
+            lost=self.session.cancel,
+        ) as held:
+            return self._under_lock(held, checkout, prepared)
+
+    def _check(self) -> Checkout:
+        from pydeploy import repository
+
+        with console.step("check"):
+            checkout = repository.read(
+                self.request.root,
+                site=self.session.site,
+                gerrit_project=self.request.gerrit_project or None,
+                branch=self.request.branch or None,
+            )
+        for finding in checkout.findings:
+            console.warn(f"{finding.file}:{finding.line}: {finding.message}")
+        return checkout
+
+    def _build(self, checkout: Checkout) -> Prepared:
+        from pydeploy import images
+
+        with console.step("build"):
+            return images.prepare(
+                checkout.model,
+                root=checkout.root,
+                identity=self._identity(checkout),
+                site=self.session.site,
+                engine=self.session.engine,
+                etcd=self.session.store.etcd,
+                cancel=self.session.cancel,
+                on_line=lambda line: console.say(f"  {line}"),
+            )
+
+    def _identity(self, checkout: Checkout) -> BuildIdentity:
+        return BuildIdentity(
+            gerrit_project=self.request.gerrit_project or checkout.service_name,
+            change=self.request.change,
+            patchset=self.request.patchset,
+            revision=checkout.revision,
+            created=store.timestamp(),
+        )
+
+    def _say_who_holds(self, holder: Holder) -> None:
+        console.say(
+            f"{self.environment} is locked by {holder.holder} since {holder.since}; waiting"
+        )
+
+    def _under_lock(self, held: lock.Held, checkout: Checkout, prepared: Prepared) -> Outcome:
+        failpoints.reach("after-lock")
+        record = self.session.store.environment(self.environment)
+        unchanged = self._unchanged(record)
+        if unchanged:
+            return unchanged
+        sweep.leftovers(self.session, self.environment, record, self.session.engine)
+        work = Work(
+            session=self.session,
+            request=self.request,
+            checkout=checkout,
+            prepared=prepared,
+            before=record,
+            still=(held.still(), self.wish.still()),
+            token=held.token,
+            ensure=self.wish.ensure,
+        )
+        new = Attempt(work).run(self.clock.timed)
+        return outcome(new, self.clock.timings())
+
+    def _unchanged(self, record: Environment | None) -> Outcome | None:
+        """The outcome when this very patchset already runs; None when there is work to do."""
+        current = record.current if record else None
+        if self.request.force or record is None or current is None:
+            return None
+        if (current.patchset, current.revision) != (
+            self.request.patchset,
+            self.wish.wanted.revision,
+        ):
+            return None
+        if record.state == "running" and not self._still_runs(current.attempt, current.engine):
+            return None
+        console.say(f"unchanged: {current.name} runs already")
+        return outcome(record, self.clock.timings(), is_unchanged=True)
+
+    def _still_runs(self, attempt: int, engine: str) -> bool:
+        from pydeploy.deploy import start
+
+        if engine != self.session.engine.name:
+            return False
+        states = start.states(self.session.engine, self.session.scope(self.environment, attempt))
+        return any(state.status == "running" for state in states)

@@ -1,0 +1,180 @@
+"""Images that no record names any more, on engines and in the registry.
+
+An image of ours is one below the site's namespace; images are shared, so they carry no
+environment's label.  What an environment's record or a build's record names stays.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydeploy.clients.docker import DockerEngine
+from pydeploy.config.site import Site
+from pydeploy.deploy.session import Session
+from pydeploy.state.keys import last
+from pydeploy.state.records import BuildRecord, Environment, Image
+
+_CONFLICT = 409  # a container still uses the image
+_CACHE_TAG = "buildcache"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineImage:
+    """`references` are its tags and digests below our namespace."""
+
+    identity: str
+    references: tuple[str, ...]
+    digests: frozenset[str]  # its id, and the digests of its manifests
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryImage:
+    repository: str
+    tag: str
+    digest: str
+
+
+def on_engine(site: Site, engine: DockerEngine) -> list[EngineImage]:
+    """Our images on `engine`."""
+    with engine.answering():
+        listed = engine.api.images()
+    return [image for one in listed if (image := _engine_image(site, one)).references]
+
+
+def _engine_image(site: Site, one: dict[str, Any]) -> EngineImage:
+    tags, manifests = one.get("RepoTags") or [], one.get("RepoDigests") or []
+    return EngineImage(
+        identity=one["Id"],
+        references=tuple(ref for ref in (*tags, *manifests) if _is_ours(site, ref)),
+        digests=frozenset([one["Id"], *(ref.partition("@")[2] for ref in manifests)]),
+    )
+
+
+def _is_ours(site: Site, reference: str) -> bool:
+    namespace = site.registry.namespace
+    registry = site.registry.address
+    return reference.startswith(
+        (f"{namespace}/", *([f"{registry}/{namespace}/"] if registry else []))
+    )
+
+
+def in_registry(site: Site, wanted: Callable[[str], bool]) -> list[RegistryImage]:
+    """Our images in the registry whose tag is `wanted`; none where the site has no registry."""
+    registry = _registry(site)
+    if registry is None:
+        return []
+    found = []
+    for repository in registry.repositories():
+        if not repository.startswith(f"{site.registry.namespace}/"):
+            continue
+        for tag in registry.tags(repository):
+            if tag != _CACHE_TAG and wanted(tag) and (digest := registry.digest(repository, tag)):
+                found.append(RegistryImage(repository=repository, tag=tag, digest=digest))
+    return found
+
+
+def of_record(site: Site, record: Environment | None) -> list[RegistryImage]:
+    """What a record names in the registry."""
+    prefix = f"{site.registry.address}/"
+    return [
+        RegistryImage(
+            repository=image.ref.removeprefix(prefix).rpartition(":")[0],
+            tag=image.ref.rpartition(":")[2],
+            digest=image.digest,
+        )
+        for image in images_of(record)
+        if image.ref.startswith(f"{prefix}{site.registry.namespace}/")
+    ]
+
+
+def named(
+    session: Session, *, but_environment: str = "", but_change: int | None = None
+) -> set[str]:
+    """Digests that a record names, leaving out those of an environment that goes."""
+    store = session.store
+    found: set[str] = set()
+    for kv in store.etcd.range(store.keys.environment()).kvs:
+        if last(kv.key) != but_environment:
+            found |= digests_of(Environment.read(kv.value))
+    for kv in store.etcd.range(store.keys.build()).kvs:
+        for image in BuildRecord.read(kv.value).images:
+            if not is_of_change(image.ref, but_change):
+                found.add(image.digest)
+    return found
+
+
+def is_of_change(reference: str, change: int | None) -> bool:
+    """Whether an image reference carries a tag `<change>-<patchset>-<sha7>` of `change`."""
+    tag = reference.rsplit(":", 1)[-1]
+    return change is not None and re.fullmatch(rf"{change}-\d+-[0-9a-f]+(-\w+)?", tag) is not None
+
+
+def digests_of(record: Environment | None) -> set[str]:
+    """The digests that a record names."""
+    return {image.digest for image in images_of(record)}
+
+
+def images_of(record: Environment | None) -> list[Image]:
+    """The images of a record's current and previous release."""
+    releases = (record.current, record.previous) if record else ()
+    return [image for release in releases if release for image in release.images]
+
+
+def references_to_drop(
+    image: EngineImage, *, keep: set[str], candidates: set[str], change: int | None
+) -> tuple[str, ...]:
+    """All references of an image that goes; of one that others use, only the change's tags."""
+    of_change = tuple(one for one in image.references if is_of_change(one, change))
+    if image.digests & keep:
+        return of_change
+    return image.references if of_change or image.digests & candidates else ()
+
+
+def forget_builds(session: Session, gone: set[str], change: int | None) -> int:
+    """Delete the build records of a change, and of digests that go; returns how many."""
+    store = session.store
+    count = 0
+    for kv in store.etcd.range(store.keys.build()).kvs:
+        images = BuildRecord.read(kv.value).images
+        if any(is_of_change(one.ref, change) or one.digest in gone for one in images):
+            store.etcd.delete(kv.key)
+            count += 1
+    return count
+
+
+def erase_from_engine(engine: DockerEngine, references: Sequence[str]) -> bool:
+    """Remove these references; the image goes with its last one.  False while it is in use."""
+    import docker.errors
+
+    try:
+        with engine.answering():
+            for reference in references:
+                try:
+                    engine.api.remove_image(reference)
+                except docker.errors.ImageNotFound:
+                    continue
+    except docker.errors.APIError as refused:
+        if refused.response is not None and refused.response.status_code == _CONFLICT:
+            return False
+        raise
+    return True
+
+
+def erase_from_registry(site: Site, images: list[RegistryImage]) -> int:
+    """Delete the manifests; the blobs go with the registry's own garbage collection."""
+    registry = _registry(site)
+    manifests = {(image.repository, image.digest) for image in images}
+    if registry is None:
+        return 0
+    return sum(registry.delete(repository, digest) for repository, digest in sorted(manifests))
+
+
+def _registry(site: Site) -> Any:
+    from pydeploy.clients.registry import Registry
+    from pydeploy.images import credentials
+
+    return Registry.of_site(site, credentials.login(site, os.environ))

@@ -1,0 +1,77 @@
+"""What runs, from the records, and how its containers are right now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+from pydeploy import durations, names
+from pydeploy.deploy.session import Session
+from pydeploy.errors import ServiceError
+from pydeploy.state import store
+from pydeploy.state.records import Environment
+
+
+def describe(session: Session, records: list[Environment]) -> list[dict[str, Any]]:
+    """Each record with `health`: `3/3 up`, `1/3 up`, `gone`, `engine away`, or empty when completed."""
+    alive = _containers(session, {one.current.engine for one in records if one.current})
+    return [_one(record, alive) for record in sorted(records, key=_order)]
+
+
+def _order(record: Environment) -> tuple[bool, int, str]:
+    is_number = record.name.isdigit()
+    return (is_number, int(record.name) if is_number else 0, record.name)
+
+
+def _containers(session: Session, engines: set[str]) -> dict[str, dict[int, list[str]] | None]:
+    """engine → attempt → states of its containers; None for an engine that is away."""
+    found: dict[str, dict[int, list[str]] | None] = {}
+    for name in engines:
+        by_attempt: dict[int, list[str]] = defaultdict(list)
+        try:
+            engine = session.engine_of(name)
+            with engine.answering():
+                for one in engine.api.containers(all=True, filters=session.scope().filters()):
+                    attempt = one["Labels"].get(names.ATTEMPT, "0")
+                    is_up = one["State"] == "running" and "unhealthy" not in one["Status"]
+                    is_done = one["State"] == "exited" and "(0)" in one["Status"]
+                    by_attempt[int(attempt)].append("up" if is_up or is_done else one["Status"])
+            found[name] = by_attempt
+        except (ServiceError, KeyError):
+            found[name] = None
+    return found
+
+
+def _one(record: Environment, alive: dict[str, dict[int, list[str]] | None]) -> dict[str, Any]:
+    current = record.current
+    value = record.model_dump(exclude={"current", "previous"})
+    value["release"] = current.name if current else ""
+    value["engine"] = current.engine if current else ""
+    value["ports"] = [port.model_dump() for port in current.ports] if current else []
+    value["images"] = [image.model_dump() for image in current.images] if current else []
+    value["previous_release"] = record.previous.name if record.previous else None
+    value["health"] = _health(record, alive)
+    return value
+
+
+def _health(record: Environment, alive: dict[str, dict[int, list[str]] | None]) -> str:
+    if record.state == "completed" or record.current is None:
+        return ""
+    by_attempt = alive.get(record.current.engine)
+    if by_attempt is None:
+        return "engine away"
+    states = by_attempt.get(record.current.attempt, [])
+    return f"{states.count('up')}/{len(states)} up" if states else "gone"
+
+
+def left(expires: str | None) -> str:
+    """`2d 3h` until then, `expired`, or `never`."""
+    if expires is None:
+        return "never"
+    seconds = (datetime.fromisoformat(expires) - store.now()).total_seconds()
+    return durations.show(seconds) if seconds > 0 else "expired"
+
+
+def age(created: str) -> str:
+    return durations.show((store.now() - datetime.fromisoformat(created)).total_seconds())

@@ -1,0 +1,95 @@
+"""Direct probes: does a port accept, does it answer HTTP, and with what status?"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Literal
+
+# Docker's userland proxy accepts for a container that does not listen, and closes at once:
+# a connection counts only when it is still open after this many seconds.
+_SETTLE = 0.05
+_BODY_LIMIT = 4096
+
+
+def accepts(address: str, port: int, *, timeout: float = 1.0) -> bool:
+    """True when something behind the TCP port keeps the connection, or talks first."""
+    try:
+        with socket.create_connection((address, port), timeout=timeout) as connection:
+            connection.settimeout(_SETTLE)
+            try:
+                return connection.recv(1) != b""
+            except TimeoutError:
+                return True
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """`kind`: http (with `status`), silent (accepted, no answer in time), other, or closed."""
+
+    kind: Literal["http", "silent", "other", "closed"]
+    status: int = 0
+    body: str = ""
+    detail: str = ""
+
+
+def ask(
+    address: str,
+    port: int,
+    *,
+    host: str,
+    path: str = "/",
+    timeout: float = 5.0,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
+    """One GET to address:port for `host`; redirects are not followed."""
+    connection = (
+        _NamedHttps(host, address, port, timeout, tls)
+        if tls
+        else http.client.HTTPConnection(address, port, timeout=timeout)
+    )
+    try:
+        connection.request("GET", path, headers={"Host": host, "User-Agent": "pydeploy"})
+        response = connection.getresponse()
+        body = response.read(_BODY_LIMIT).decode("utf-8", "replace")
+        return Answer(kind="http", status=response.status, body=body)
+    except TimeoutError:
+        return Answer(kind="silent", detail=f"no answer within {timeout:g} s")
+    except (http.client.RemoteDisconnected, ConnectionError) as problem:
+        return Answer(kind="closed", detail=str(problem))
+    except (http.client.HTTPException, ValueError) as problem:
+        return Answer(kind="other", detail=f"not HTTP: {type(problem).__name__}")
+    except OSError as problem:
+        return Answer(kind="closed", detail=str(problem))
+    finally:
+        connection.close()
+
+
+class _NamedHttps(http.client.HTTPSConnection):
+    """Connects to an address, but asks (SNI, certificate) for a name."""
+
+    def __init__(
+        self, name: str, address: str, port: int, timeout: float, tls: ssl.SSLContext
+    ) -> None:
+        super().__init__(name, port, timeout=timeout, context=tls)
+        self._target = (address, port)
+        self._tls = tls
+
+    def connect(self) -> None:
+        plain = socket.create_connection(self._target, self.timeout)
+        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+
+
+def is_port_free(address: str, port: int) -> bool:
+    """True when nothing on this machine listens on address:port."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address, port))
+        except OSError:
+            return False
+        return True

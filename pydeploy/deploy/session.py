@@ -1,0 +1,52 @@
+"""What one command works with: the site, its state, one engine, and how it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+
+from pydeploy.clients import docker
+from pydeploy.clients.docker import DockerEngine
+from pydeploy.config.site import Site
+from pydeploy.deploy.inventory import Scope
+from pydeploy.state import store
+from pydeploy.state.records import Holder
+from pydeploy.state.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """`cancel` is set when a newer wish came or the lock was lost."""
+
+    site: Site
+    store: Store
+    engine: DockerEngine
+    cancel: threading.Event
+
+    def engine_of(self, name: str) -> DockerEngine:
+        """Any engine of the site: an old release may run on another one."""
+        return self.engine if name == self.engine.name else docker.one(self.site.engines, name)
+
+    def scope(self, environment: str | None = None, attempt: int | None = None) -> Scope:
+        return Scope(site=self.site.site, environment=environment, attempt=attempt)
+
+    def holder(self, patchset: int | None = None) -> Holder:
+        """How we sign a lock; BUILD_URL is Jenkins'."""
+        return Holder(
+            holder=store.whoami(),
+            since=store.timestamp(),
+            patchset=patchset,
+            build_url=os.environ.get("BUILD_URL", ""),
+        )
+
+
+def open_session(site: Site, engine_name: str | None = None) -> Session:
+    """A session on the named engine, else on the site's default; nothing is contacted yet."""
+    name = site.engine_name(engine_name)
+    return Session(
+        site=site,
+        store=store.connect(site),
+        engine=docker.one(site.engines, name),
+        cancel=threading.Event(),
+    )
