@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -153,10 +154,10 @@ def dockerfile(base: str, contents: tuple[Content, ...], folder: Path) -> str:
 
 
 def _escaped(target: str, is_folder: bool) -> str:
-    """COPY expands $variables in its paths, also in the JSON form."""
+    """COPY reads its paths like a shell's words, also in the JSON form: $, quotes, backslash."""
     if any(ord(letter) < 32 for letter in target):
         raise PolicyError(f"the mount target {target!r} contains control characters")
-    path = target.replace("\\", "\\\\").replace("$", "\\$")
+    path = re.sub(r"""([\\$"'])""", r"\\\1", target)
     return path.rstrip("/") + "/" if is_folder else path
 
 

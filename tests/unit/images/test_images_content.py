@@ -106,7 +106,7 @@ def test_a_source_that_links_out_of_the_repository_is_refused(tmp_path: Path) ->
 
 
 def test_the_dockerfile_names_numbers_and_targets_only(tmp_path: Path) -> None:
-    """Odd names are quoted in JSON; COPY expands $, so it is escaped."""
+    """COPY reads JSON first, and each path like a shell's word then: escaped for both."""
     folder = _folder(tmp_path)
     (folder / "0").mkdir()
     (folder / "1").write_text("x")
@@ -117,7 +117,7 @@ def test_the_dockerfile_names_numbers_and_targets_only(tmp_path: Path) -> None:
     text = content.dockerfile("base:1", contents, folder)
     lines = text.splitlines()
     assert lines[0] == "FROM base:1"
-    assert json.loads(lines[1].removeprefix("COPY ")) == ["0/", '/a "b" \\$HOME/']
+    assert json.loads(lines[1].removeprefix("COPY ")) == ["0/", '/a \\"b\\" \\$HOME/']
     assert lines[2] == 'COPY --chown=5:0 --chmod=0440 ["1", "/f"]'
 
 

@@ -104,7 +104,7 @@ def test_a_killed_program_hints_at_memory() -> None:
     [
         "failed to resolve source metadata for docker.io/library/x:1: failed to do request: "
         'Head "https://r.test/v2/": dial tcp: lookup r.test: no such host',
-        "failed to copy: httpReadSeeker: failed open: unexpected status code 503 Service Unavailable",
+        "failed to copy: httpReadSeeker: failed open: unexpected status code 503 Unavailable",
         "failed to authorize: failed to fetch anonymous token: net/http: TLS handshake timeout",
         "toomanyrequests: You have reached your pull rate limit.",
     ],

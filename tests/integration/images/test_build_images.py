@@ -1,0 +1,180 @@
+"""Built, named, labelled, pinned; with a registry and without."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from build_world import BASE, World, docker, inspect
+
+from pydeploy.clients.registry import Registry
+from pydeploy.errors import ConfigError, ServiceError
+
+
+def compose_up(model: dict, folder: Path, project: str) -> str:
+    """What `docker compose up` of a prepared model prints, without build and pull."""
+    file = folder / "prepared.json"
+    file.write_text(json.dumps(model))
+    compose = ["docker", "compose", "-p", project, "-f", str(file)]
+    try:
+        finished = subprocess.run(
+            [*compose, "up", "--no-build", "--pull=never", "--no-color"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        subprocess.run([*compose, "down", "-v"], capture_output=True, check=True)
+    return finished.stdout
+
+
+def test_without_a_registry_the_image_id_is_pinned(world: World) -> None:
+    prepared = world.prepare()
+    (image,) = prepared.images
+    assert image.ref == f"{world.namespace}/demo/hello/web:7-1-aaaaaaa"
+    assert image.digest == inspect(image.ref)["Id"] == image.pinned
+    assert prepared.model == {"services": {"web": {"image": image.digest}}}
+    assert world.run(prepared, "cat", "/hello") == "hello"
+
+
+def test_with_a_registry_the_manifest_is_pinned(pushing: World, own_registry: Registry) -> None:
+    """And it is in the registry under our name and tag."""
+    (image,) = pushing.prepare().images
+    repository = f"{pushing.namespace}/demo/hello/web"
+    assert image.pinned == f"{own_registry.address}/{repository}@{image.digest}"
+    assert own_registry.digest(repository, "7-1-aaaaaaa") == image.digest
+
+
+def test_labels_are_of_the_open_container_initiative_only(world: World) -> None:
+    """Images are shared: nothing of an environment is on them."""
+    (image,) = world.prepare().images
+    assert inspect(image.digest)["Config"]["Labels"] == {
+        "org.opencontainers.image.created": "2026-01-01T00:00:00Z",
+        "org.opencontainers.image.revision": "a" * 40,
+        "org.opencontainers.image.source": "https://gerrit.test/demo/hello",
+        "org.opencontainers.image.title": "demo/hello/web",
+        "org.opencontainers.image.version": "7-1-aaaaaaa",
+    }
+
+
+def test_compose_runs_exactly_what_is_pinned(pushing: World, tmp_path: Path) -> None:
+    """A built, a baked and a taken image, with neither build nor pull nor checkout."""
+    pushing.write(conf="from the repository")
+    mount = {"type": "bind", "source": str(pushing.root / "conf"), "target": "/conf"}
+    services = {
+        "web": {**pushing.build(), "command": ["cat", "/hello"]},
+        "baked": {"image": BASE, "command": ["cat", "/conf"], "volumes": [mount]},
+        "taken": {"image": BASE, "command": ["echo", "as it is"]},
+    }
+    prepared = pushing.prepare(services)
+    (pushing.root / "conf").unlink()
+    printed = compose_up(prepared.model, tmp_path, pushing.namespace)
+    for text in ("| hello", "| from the repository", "| as it is"):
+        assert text in printed
+
+
+def test_arguments_target_and_dockerfile_reach_the_build(world: World) -> None:
+    (world.root / "sub").mkdir()
+    (world.root / "sub/D").write_text(
+        f'FROM {BASE} AS one\nARG A\nRUN echo "$A" > /a\nFROM one AS two\nRUN false\n'
+    )
+    service = world.build(
+        context=str(world.root / "sub"), dockerfile="D", target="one", args={"A": "x $$y"}
+    )
+    assert world.run(world.prepare({"web": service}), "cat", "/a") == "x $y"
+
+
+def test_an_inline_dockerfile(world: World) -> None:
+    text = f"FROM {BASE}\nRUN echo inline > /i\n"
+    prepared = world.prepare({"web": world.build(dockerfile_inline=text)})
+    assert world.run(prepared, "cat", "/i") == "inline"
+
+
+def test_the_ca_reaches_the_build_as_a_secret_and_stays_out_of_the_image(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("THE CA")
+    world.extra = {"build": {"ca": str(tmp_path / "ca.pem")}}
+    run = "RUN --mount=type=secret,id=ca cat /run/secrets/ca | sha256sum > /sum"
+    world.write(Dockerfile=f"FROM {BASE}\n{run}\n")
+    prepared = world.prepare()
+    assert len(world.run(prepared, "cat", "/sum").split()[0]) == 64
+    assert world.run(prepared, "ls", "/run") == ""
+
+
+def test_the_proxy_reaches_the_build_and_stays_out_of_the_image(world: World) -> None:
+    world.extra = {"build": {"proxy": {"http": "http://user:secret@proxy.test:1"}}}
+    world.write(Dockerfile=f'FROM {BASE}\nRUN test "$http_proxy" && env > /dev/null\n')
+    (image,) = world.prepare().images
+    assert "proxy.test" not in json.dumps(inspect(image.digest))
+    assert "proxy.test" not in docker("history", "--no-trunc", image.digest)
+
+
+def test_the_registrys_password_is_in_no_argument(
+    pushing: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pydeploy.clients import shell
+
+    monkeypatch.setenv("PYDEPLOY_REGISTRY_PASSWORD", "hunter2")
+    seen: list[str] = []
+    run = shell.run
+
+    def spy(argv, **keys):
+        seen.append(f"{argv} {keys.get('env_vars')}")
+        return run(argv, **keys)
+
+    monkeypatch.setattr(shell, "run", spy)
+    registry = {"address": pushing.registry, "namespace": pushing.namespace, "username": "bot"}
+    pushing.extra = {"registry": registry}
+    pushing.prepare()
+    assert seen
+    assert "hunter2" not in "".join([*seen, *pushing.lines])
+
+
+def test_an_image_that_is_there_is_not_pulled(world: World) -> None:
+    prepared = world.prepare({"store": {"image": BASE}})
+    assert prepared.images[0].digest == inspect(BASE)["Id"]
+    assert not world.lines
+
+
+def test_an_image_of_a_registry_is_pulled_and_pinned_by_digest(pushing: World) -> None:
+    name = f"{pushing.registry}/{pushing.namespace}/store:1"
+    docker("tag", BASE, name)
+    docker("push", "-q", name)
+    docker("image", "rm", name)
+    (image,) = pushing.prepare({"store": {"image": name}}).images
+    assert image.pinned.startswith(f"{pushing.registry}/{pushing.namespace}/store@sha256:")
+
+
+def test_an_image_that_does_not_exist_is_the_authors(pushing: World) -> None:
+    name = f"{pushing.registry}/{pushing.namespace}/nosuch:1"
+    with pytest.raises(ConfigError, match="there is no image"):
+        pushing.prepare({"store": {"image": name}})
+
+
+def test_an_image_whose_registry_is_away_is_the_operators(world: World) -> None:
+    with pytest.raises(ServiceError, match="could not be pulled") as failure:
+        world.prepare({"store": {"image": "127.0.0.1:1/x:1"}})
+    assert failure.value.exit_code == 6
+
+
+def test_a_cache_in_the_registry_serves_an_engine_that_has_none(pushing: World) -> None:
+    """The RUN is not carried out again: the layer comes from the registry."""
+    pushing.write(Dockerfile=f"FROM {BASE}\nRUN cat /proc/sys/kernel/random/uuid > /once\n")
+    first = pushing.prepare()
+    once = pushing.run(first, "cat", "/once")
+    pushing.forget()
+    drop_cache("random/uuid")
+    assert "random/uuid" not in docker("buildx", "du", "--verbose")
+    pushing.lines.clear()
+    pushing.etcd.delete_prefix(f"/{pushing.namespace}/")
+    second = pushing.prepare(revision="b" * 40)
+    assert pushing.run(second, "cat", "/once") == once
+
+
+def drop_cache(text: str) -> None:
+    """Remove those records of the build cache that an instruction of ours left behind."""
+    for line in docker("buildx", "du", "--verbose").split("\n\n"):
+        fields = dict(part.split(":", 1) for part in line.splitlines() if ":" in part)
+        if text in fields.get("Description", ""):
+            docker("builder", "prune", "-f", "-a", "--filter", f"id={fields['ID'].strip()}")
