@@ -45,10 +45,19 @@ class Inspection:
     def errors(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.is_error)
 
-    def raise_for_errors(self) -> None:
-        """ConfigError, LayoutError or PolicyError that lists every error; nothing if none is."""
-        if self.errors:
-            raise _failure(self.errors)
+    def failure(self, *, brief: bool = False) -> PydeployError | None:
+        """ConfigError, LayoutError or PolicyError; None when no finding is an error.
+
+        Its message lists every error, or (`brief`, where they have been printed) counts them.
+        """
+        if not self.errors:
+            return None
+        kind = _kind(self.errors)
+        if brief:
+            return kind(formats.summary(self.findings), hint="mend the errors listed above")
+        lines = [f"{formats.line(one)}\n    mend: {one.mend}" for one in self.errors]
+        message = "\n  ".join([formats.summary(self.errors), *lines])
+        return kind(message, hint="`pydeploy check` shows each with its reason, warnings too")
 
 
 def inspect(
@@ -78,7 +87,9 @@ def read(
     Raises ConfigError (pydeploy.yml), LayoutError (files, YAML, Compose) or PolicyError.
     """
     inspection = inspect(root, site=site, gerrit_project=gerrit_project, branch=branch)
-    inspection.raise_for_errors()
+    failure = inspection.failure()
+    if failure is not None:
+        raise failure
     if inspection.checkout is None:
         raise LayoutError(f"{root} could not be read")
     return inspection.checkout
@@ -158,14 +169,9 @@ def _exceptions(site: Site, gerrit_project: str | None, branch: str | None) -> f
     )
 
 
-def _failure(errors: Iterable[Finding]) -> PydeployError:
-    found = tuple(errors)
-    prefixes = {finding.code.partition(".")[0] for finding in found}
-    kind: type[PydeployError] = LayoutError
-    if prefixes == {"config"}:
-        kind = ConfigError
-    elif prefixes & {"policy", "secret", "path"}:
-        kind = PolicyError
-    lines = [f"{formats.line(finding)}\n    mend: {finding.mend}" for finding in found]
-    message = "\n  ".join([f"{len(found)} finding{'s' if len(found) > 1 else ''}", *lines])
-    return kind(message, hint="`pydeploy check` shows each with its reason, warnings too")
+def _kind(errors: Iterable[Finding]) -> type[PydeployError]:
+    """PolicyError when anything is forbidden; ConfigError when only pydeploy.yml is wrong."""
+    prefixes = {finding.code.partition(".")[0] for finding in errors}
+    if prefixes & {"policy", "secret", "path"}:
+        return PolicyError
+    return ConfigError if prefixes == {"config"} else LayoutError
