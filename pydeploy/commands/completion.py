@@ -13,5 +13,6 @@ from pydeploy import cli, console
 def command(shell: str) -> None:
     """Print the completion script of SHELL."""
     kind = get_completion_class(shell)
-    assert kind is not None
+    if kind is None:
+        raise click.UsageError(f"no completion for {shell}")
     console.out(kind(cli.pydeploy, {}, "pydeploy", "_PYDEPLOY_COMPLETE").source())

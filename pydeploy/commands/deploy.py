@@ -13,7 +13,7 @@ from pydeploy.commands import options
 
 @click.command(
     "deploy",
-    epilog="Example: pydeploy deploy --change 10020 --patchset 1; pydeploy deploy --name staging-docs",
+    epilog="Example: pydeploy deploy --change 10020 --patchset 1; pydeploy deploy --name docs",
 )
 @options.path
 @options.change

@@ -15,7 +15,7 @@ from pydeploy import durations
 Function = Callable[..., Any]
 
 
-class _Duration(click.ParamType):
+class _Duration(click.ParamType[int]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -25,7 +25,7 @@ class _Duration(click.ParamType):
             self.fail(str(problem), param, ctx)
 
 
-class _Revision(click.ParamType):
+class _Revision(click.ParamType[str]):
     name = "sha"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:

@@ -14,7 +14,7 @@ from pydeploy.state.records import Environment
 
 
 def describe(session: Session, records: list[Environment]) -> list[dict[str, Any]]:
-    """Each record with `health`: `3/3 up`, `1/3 up`, `gone`, `engine away`, or empty when completed."""
+    """Each record with `health`: `3/3 up`, `gone`, `engine away`, or empty when completed."""
     alive = _containers(session, {one.current.engine for one in records if one.current})
     return [_one(record, alive) for record in sorted(records, key=_order)]
 
