@@ -60,7 +60,7 @@ class Builder:
                 labels=labels,
                 secrets={"ca": self.site.build.ca} if self.site.build.ca else {},
                 cache_from=self._cache_from(plan),
-                cache_to=self._cache_to(plan),
+                cache_to=self._cache_to(plan, ref),
             )
             return self._run(plan.service, recipe.shown(self.root), what, on_line)
 
@@ -86,10 +86,11 @@ class Builder:
     def _cache_from(self, plan: Plan) -> tuple[str, ...]:
         return (buildx.cache_from(cache_ref(plan)),) if self.site.registry.address else ()
 
-    def _cache_to(self, plan: Plan) -> tuple[str, ...]:
-        if not self.site.registry.address:
-            return ()
-        return (buildx.cache_to(cache_ref(plan)),) if self.has_cache_export else (buildx.INLINE,)
+    def _cache_to(self, plan: Plan, ref: str) -> tuple[str, ...]:
+        """An image that is a cache holds it inline; else it is exported where that can be done."""
+        if ref == cache_ref(plan):
+            return (buildx.INLINE,)
+        return (buildx.cache_to(cache_ref(plan)),) if self.has_cache_export else ()
 
     def _run(self, service: str, dockerfile: str, what: buildx.Build, on_line: LineSink) -> str:
         progress = Progress(on_line)
@@ -136,8 +137,10 @@ def _last_lines(progress: Progress) -> str:
     return "\n".join(list(running[-1].log)[-faults.SHOWN_LINES :]) if running else ""
 
 
-def has_cache_export(engine: DockerEngine) -> bool:
-    """Whether the engine's own builder can export a cache: only with containerd's image store."""
+def has_cache_export(site: Site, engine: DockerEngine) -> bool:
+    """Whether a cache can be exported: to a registry, from containerd's image store only."""
+    if not site.registry.address:
+        return False
     status: list[list[str]] = []
     with engine.answering(), suppress(KeyError):
         status = engine.api.info()["DriverStatus"] or []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydeploy.clients.shell import LineSink
 from pydeploy.config.site import Site
+from pydeploy.errors import PydeployError
 from pydeploy.images import building, shape
 from pydeploy.images.building import Builder
 from pydeploy.images.once import Ledger
@@ -96,13 +97,25 @@ class Maker:
             self.transfer.untag(base)
 
     def _built(self, plan: Plan, recipe: Recipe, ref: str) -> str:
-        """Build the recipe; where only an inline cache can be exported, the image is the cache."""
         image_id = self.builder.recipe(plan, recipe, ref, self._labels(plan), self._sink(plan))
         if self.transfer.registry and not self.builder.has_cache_export:
-            self.transfer.tag(image_id, plan.repository, building.CACHE_TAG)
-            self.transfer.push(plan.repository, building.CACHE_TAG)
-            self.transfer.untag(building.cache_ref(plan))
+            self._push_cache(plan, recipe)
         return image_id
+
+    def _push_cache(self, plan: Plan, recipe: Recipe) -> None:
+        """The same layers once more, as an image that holds the cache inline.
+
+        It has a digest of its own (no labels), so that it outlives the change's image.  A cache
+        that cannot be kept costs time later, and nothing now.
+        """
+        cache = building.cache_ref(plan)
+        try:
+            self.builder.recipe(plan, recipe, cache, {}, lambda _: None)
+            self.transfer.push(plan.repository, building.CACHE_TAG)
+        except PydeployError as failure:
+            self._say(plan, f"the build cache was not kept: {failure.message}")
+        finally:
+            self.transfer.untag(cache)
 
     def _labels(self, plan: Plan) -> Mapping[str, str]:
         labels = {

@@ -60,7 +60,7 @@ def prepare(
                 site=site,
                 root=root.resolve(),
                 config=config,
-                has_cache_export=bool(registry) and building.has_cache_export(engine),
+                has_cache_export=building.has_cache_export(site, engine),
                 stop=stop,
             ),
             ledger=Ledger(

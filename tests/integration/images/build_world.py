@@ -21,28 +21,11 @@ from pydeploy.config.site import Site
 from pydeploy.images import BuildIdentity, Prepared
 
 PLATFORM = Path(__file__).parents[3] / "platform"
-BASE = "pydeploy-images-test/base:1"
-APPLETS = [
-    "sh",
-    "cat",
-    "echo",
-    "env",
-    "false",
-    "id",
-    "ls",
-    "mkdir",
-    "nc",
-    "ping",
-    "ps",
-    "rm",
-    "sleep",
-    "stat",
-    "test",
-    "touch",
-    "wget",
-    "sha256sum",
-    "head",
-]
+BASE = "pydeploy-images-test/base:2"
+APPLETS = (
+    *("sh", "cat", "dd", "echo", "env", "false", "head", "id", "ls", "mkdir", "nc", "ping", "ps"),
+    *("rm", "sha256sum", "sleep", "stat", "test", "touch", "wget"),
+)
 
 
 def docker(*arguments: str, check: bool = True) -> str:

@@ -160,16 +160,26 @@ def test_an_image_whose_registry_is_away_is_the_operators(world: World) -> None:
 
 def test_a_cache_in_the_registry_serves_an_engine_that_has_none(pushing: World) -> None:
     """The RUN is not carried out again: the layer comes from the registry."""
-    pushing.write(Dockerfile=f"FROM {BASE}\nRUN cat /proc/sys/kernel/random/uuid > /once\n")
+    run = f"RUN cat /proc/sys/kernel/random/uuid > /once # {pushing.namespace}"
+    pushing.write(Dockerfile=f"FROM {BASE}\n{run}\n")
     first = pushing.prepare()
     once = pushing.run(first, "cat", "/once")
     pushing.forget()
-    drop_cache("random/uuid")
-    assert "random/uuid" not in docker("buildx", "du", "--verbose")
+    drop_cache(pushing.namespace)
+    assert pushing.namespace not in docker("buildx", "du", "--verbose")
     pushing.lines.clear()
     pushing.etcd.delete_prefix(f"/{pushing.namespace}/")
     second = pushing.prepare(revision="b" * 40)
     assert pushing.run(second, "cat", "/once") == once
+
+
+def test_the_cache_outlives_the_image(pushing: World, own_registry: Registry) -> None:
+    """It has a digest of its own: the image goes when no record names its digest."""
+    (image,) = pushing.prepare().images
+    repository = f"{pushing.namespace}/demo/hello/web"
+    assert own_registry.delete(repository, image.digest)
+    assert own_registry.tags(repository) == ("buildcache",)
+    assert own_registry.exists(repository, "buildcache")
 
 
 def drop_cache(text: str) -> None:
