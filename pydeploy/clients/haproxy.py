@@ -16,6 +16,7 @@ from pydeploy.errors import ServiceError
 
 PAYLOAD_LIMIT = 12 << 10  # bytes; a command with its payload must fit HAProxy's buffer of 16 KiB
 _STREAMS = re.compile(r"\bconn_cur=(\d+)")
+_BUSY = re.compile(r"\bkey=(\S+)")
 _VERSION = re.compile(r"New version created: (\d+)")
 _PID = re.compile(r"^Pid: (\d+)$", re.MULTILINE)
 _HINT = "see that the gateway runs: `pydeploy doctor`"
@@ -39,7 +40,7 @@ class HAProxy:
     def add(self, key: str, value: str) -> None:
         self._do(f"add map {self._map} {key} {value}")
 
-    def set(self, key: str, value: str) -> None:
+    def change(self, key: str, value: str) -> None:
         self._do(f"set map {self._map} {key} {value}")
 
     def delete(self, key: str) -> None:
@@ -70,6 +71,10 @@ class HAProxy:
         """Requests and WebSockets that are open to `target` (address:port) now."""
         found = _STREAMS.search(self.ask(f"show table streams key {target}"))
         return int(found[1]) if found else 0
+
+    def busy_targets(self) -> set[str]:
+        """All targets that have open streams now."""
+        return set(_BUSY.findall(self.ask("show table streams data.conn_cur gt 0")))
 
     def wait_for_end(self, connection: socket.socket) -> None:
         """Return when the process behind `connection` (see `attach`) has gone."""
@@ -115,7 +120,9 @@ class HAProxy:
 
     def _no_answer(self, problem: OSError) -> ServiceError:
         return ServiceError(
-            f"HAProxy does not answer at {self.socket_path}: {problem}", service="gateway", hint=_HINT
+            f"HAProxy does not answer at {self.socket_path}: {problem}",
+            service="gateway",
+            hint=_HINT,
         )
 
 
