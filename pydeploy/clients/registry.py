@@ -30,6 +30,7 @@ _MANIFESTS = ", ".join(
     )
 )
 _HINT = "see that the registry runs and is reachable: `pydeploy doctor`"
+Body = tuple[bytes, str]  # content and its media type
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -88,6 +89,15 @@ class Registry:
         self._expect(response, 202)
         return True
 
+    def tag(self, repository: str, digest: str, tag: str) -> None:
+        """Give a manifest one more tag.  Nothing happens when it is not there."""
+        manifest = self._manifest("GET", repository, digest)
+        if manifest.status == 404:
+            return
+        self._expect(manifest, 200)
+        kind = manifest.headers["Content-Type"]
+        self._expect(self._manifest("PUT", repository, tag, (manifest.data, kind)), 201)
+
     def tags(self, repository: str) -> tuple[str, ...]:
         """All tags; none when the registry does not know the repository."""
         scope = f"repository:{repository}:pull"
@@ -111,31 +121,39 @@ class Registry:
             following = urlsplit(urljoin(self._base + path, link[1])) if link else None
             path = f"{following.path}?{following.query}" if following else ""
 
-    def _manifest(self, method: str, repository: str, reference: str) -> urllib3.BaseHTTPResponse:
-        action = "delete" if method == "DELETE" else "pull"
+    def _manifest(
+        self, method: str, repository: str, reference: str, body: Body | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        action = {"DELETE": "delete", "PUT": "pull,push"}.get(method, "pull")
         path = f"/v2/{repository}/manifests/{reference}"
-        return self._ask(method, path, scope=f"repository:{repository}:{action}")
+        return self._ask(method, path, scope=f"repository:{repository}:{action}", body=body)
 
-    def _ask(self, method: str, path: str, *, scope: str) -> urllib3.BaseHTTPResponse:
+    def _ask(
+        self, method: str, path: str, *, scope: str, body: Body | None = None
+    ) -> urllib3.BaseHTTPResponse:
         """One request; once more with credentials when the registry asks for them."""
-        response = self._send(method, path, self._authorization.get(scope))
+        response = self._send(method, path, self._authorization.get(scope), body)
         if response.status == 401 and self._login:
             challenge = response.headers.get("WWW-Authenticate") or ""
             self._authorization[scope] = self._authorize(self._login, challenge, scope)
-            response = self._send(method, path, self._authorization[scope])
+            response = self._send(method, path, self._authorization[scope], body)
         return response
 
-    def _send(self, method: str, path: str, authorization: str | None) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": _MANIFESTS}
-        if authorization:
-            headers["Authorization"] = authorization
-        return self._request(method, self._base + path, headers)
+    def _send(
+        self, method: str, path: str, authorization: str | None, body: Body | None
+    ) -> urllib3.BaseHTTPResponse:
+        data, kind = body or (None, "")
+        headers = {"Accept": _MANIFESTS, "Authorization": authorization, "Content-Type": kind}
+        given = {name: value for name, value in headers.items() if value}
+        return self._request(method, self._base + path, given, data)
 
-    def _request(self, method: str, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _request(
+        self, method: str, url: str, headers: dict[str, str], data: bytes | None = None
+    ) -> urllib3.BaseHTTPResponse:
         import urllib3.exceptions
 
         try:
-            return self._pool.request(method, url, headers=headers, redirect=False)
+            return self._pool.request(method, url, body=data, headers=headers, redirect=False)
         except urllib3.exceptions.HTTPError as gone:
             raise ServiceError(
                 f"registry {self.address} does not answer: {type(gone).__name__}",

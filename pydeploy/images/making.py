@@ -74,6 +74,7 @@ class Maker:
 
     def _make(self, plan: Plan, identity: str) -> records.Image:
         """Build, bake, push; called under the lock of `identity`."""
+        before = self.transfer.named(plan.repository, plan.tag)
         if plan.recipe and not plan.contents:
             digest = self._built(plan, plan.recipe, plan.ref)
         else:
@@ -81,6 +82,8 @@ class Maker:
         if self.transfer.registry:
             self._say(plan, f"push {plan.ref}")
             digest = self.transfer.push(plan.repository, plan.tag)
+        if before and before != digest:
+            self.transfer.keep_name(plan.repository, plan.tag, before)
         return records.Image(service=plan.service, ref=plan.ref, digest=digest)
 
     def _with_contents(self, plan: Plan, identity: str) -> str:
@@ -111,7 +114,7 @@ class Maker:
         cache = building.cache_ref(plan)
         try:
             self.builder.recipe(plan, recipe, cache, {}, lambda _: None)
-            self.transfer.push(plan.repository, building.CACHE_TAG)
+            self.transfer.replace(plan.repository, building.CACHE_TAG)
         except PydeployError as failure:
             self._say(plan, f"the build cache was not kept: {failure.message}")
         finally:

@@ -43,9 +43,8 @@ class Transfer:
         """
         if self.registry is None:
             return self.inspect(pinned) is not None
-        name, digest = repository.split("/", 1)[1], pinned.split("@", 1)[1]
         try:
-            return self.registry.exists(name, digest)
+            return self.registry.exists(self._path(repository), pinned.partition("@")[2])
         except ServiceError:
             if self.inspect(pinned) is None:
                 raise
@@ -92,6 +91,34 @@ class Transfer:
                 hint=_HINT,
             )
         return digest
+
+    def replace(self, repository: str, tag: str) -> None:
+        """Push what nobody pins by digest; what had the name before goes."""
+        before = self.named(repository, tag)
+        if self.push(repository, tag) != before and before and self.registry:
+            self.registry.delete(self._path(repository), before)
+
+    def named(self, repository: str, tag: str) -> str | None:
+        """The digest of what has this name now: in the registry, else in the engine."""
+        if self.registry is None:
+            found = self.inspect(f"{repository}:{tag}")
+            return str(found["Id"]) if found else None
+        return self.registry.digest(self._path(repository), tag)
+
+    def keep_name(self, repository: str, tag: str, digest: str) -> None:
+        """Give what has lost its name to a newer build another one, `<tag>-<6 digits>`.
+
+        What has no name is in no list, and could not be found when it should be removed.
+        """
+        other = f"{tag}-{digest.partition(':')[2][:6]}"
+        if self.registry is None:
+            self.tag(digest, repository, other)
+        else:
+            self.registry.tag(self._path(repository), digest, other)
+
+    def _path(self, repository: str) -> str:
+        """The repository without the registry's address."""
+        return repository.split("/", 1)[1]
 
     def tag(self, image: str, repository: str, tag: str) -> None:
         with self.engine.answering():

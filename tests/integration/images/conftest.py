@@ -12,45 +12,62 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from build_world import APPLETS, BASE, World, docker, free_port, platform_container, wait_until
 
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.clients.etcd import Etcd
 from pydeploy.clients.registry import Registry
 from pydeploy.config.site import Site
+from pydeploy.errors import ServiceError
+from pydeploy.state import store
+from tests.integration.images.build_world import (
+    APPLETS,
+    BASE,
+    World,
+    docker,
+    free_port,
+    platform_container,
+    wait_until,
+)
+from tests.integration.support.site import LiveSite
 
 
 @pytest.fixture(scope="session")
-def own_engine() -> DockerEngine:
+def engine() -> DockerEngine:
     engine = DockerEngine("local", Site().engines["local"])
     engine.sdk.ping()
     return engine
 
 
 @pytest.fixture(scope="session")
-def own_etcd() -> Iterator[Etcd]:
-    port, peer = free_port(), free_port()
-    ports = [f"PYDEPLOY_ETCD_CLIENT_PORT={port}", f"PYDEPLOY_ETCD_PEER_PORT={peer}"]
-    with platform_container("etcd", "-e", ports[0], "-e", ports[1]):
-        etcd = Etcd((f"http://127.0.0.1:{port}",))
-
-        def answers() -> bool:
-            with contextlib.suppress(Exception):
-                return bool(etcd.status())
-            return False
-
-        wait_until(answers)
-        yield etcd
+def etcd(live: LiveSite) -> Etcd:
+    return store.connect(live.site, {}).etcd
 
 
 @pytest.fixture(scope="session")
-def own_registry() -> Iterator[Registry]:
+def registry(live: LiveSite) -> Registry:
+    registry = Registry.of_site(live.site, None)
+    assert registry is not None
+    return registry
+
+
+@pytest.fixture(scope="session")
+def private_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that lets only `bot` in, with the password `hunter2`."""
+    users = tmp_path_factory.mktemp("registry") / "htpasswd"
+    users.write_text("bot:$2b$04$H3p3lRHlthaRkwwmcYnhe.ZD/6xoIWHc1rKDx1QpAom.suZgR6zsC\n")
     address = f"127.0.0.1:{free_port()}"
-    with platform_container("registry", "-e", f"REGISTRY_HTTP_ADDR={address}"):
-        registry = Registry(address)
+    settings = {
+        "REGISTRY_HTTP_ADDR": address,
+        "REGISTRY_AUTH": "htpasswd",
+        "REGISTRY_AUTH_HTPASSWD_REALM": "test",
+        "REGISTRY_AUTH_HTPASSWD_PATH": "/htpasswd",
+    }
+    options = [f"--env={name}={value}" for name, value in settings.items()]
+    with platform_container("registry", f"--volume={users}:/htpasswd:ro", *options):
+        registry = Registry(address, login=("bot", "hunter2"))
 
         def answers() -> bool:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(ServiceError):
                 registry.ping()
                 return True
             return False
@@ -60,7 +77,7 @@ def own_registry() -> Iterator[Registry]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def base_image(own_engine: DockerEngine) -> str:
+def base_image(engine: DockerEngine) -> str:
     """Busybox alone, from Debian's busybox-static; made once, and left for the next run."""
     if docker("image", "ls", "-q", BASE):
         return BASE
@@ -84,19 +101,19 @@ def base_image(own_engine: DockerEngine) -> str:
 
 
 @pytest.fixture
-def world(tmp_path: Path, own_engine: DockerEngine, own_etcd: Etcd) -> Iterator[World]:
+def world(tmp_path: Path, engine: DockerEngine, etcd: Etcd) -> Iterator[World]:
     """Without a registry."""
     namespace = f"pdit-{uuid.uuid4().hex[:8]}"
     root = tmp_path / "repo"
     root.mkdir()
-    one = World(root=root, engine=own_engine, etcd=own_etcd, namespace=namespace)
+    one = World(root=root, engine=engine, etcd=etcd, namespace=namespace)
     one.write(Dockerfile=f"FROM {BASE}\nRUN echo hello > /hello\n")
     yield one
     one.forget()
 
 
 @pytest.fixture
-def pushing(world: World, own_registry: Registry) -> World:
+def pushing(world: World, registry: Registry) -> World:
     """With a registry."""
-    world.registry = own_registry.address
+    world.registry = registry.address
     return world

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from build_world import BASE, World, inspect
+from tests.integration.images.build_world import BASE, World, inspect
 
 
 def bind(source: Path, target: str) -> dict[str, Any]:

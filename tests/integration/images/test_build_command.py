@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from build_world import BASE, World, inspect
+
+from tests.integration.images.build_world import BASE, World, inspect
 
 COMPOSE = "services:\n  web:\n    build: .\n    ports: ['8000']\n"
 

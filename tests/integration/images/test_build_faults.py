@@ -4,11 +4,11 @@ import time
 from dataclasses import replace
 
 import pytest
-from build_world import BASE, World, free_port
 
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.config.site import Engine
 from pydeploy.errors import BuildError, ServiceError
+from tests.integration.images.build_world import BASE, World, free_port
 
 
 def dockerfile(*instructions: str) -> str:

@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from build_world import BASE, World, docker, inspect
 
 from pydeploy.clients.registry import Registry
 from pydeploy.errors import ConfigError, ServiceError
+from tests.integration.images.build_world import BASE, World, docker, inspect
 
 
 def compose_up(model: dict, folder: Path, project: str) -> str:
@@ -37,12 +37,12 @@ def test_without_a_registry_the_image_id_is_pinned(world: World) -> None:
     assert world.run(prepared, "cat", "/hello") == "hello"
 
 
-def test_with_a_registry_the_manifest_is_pinned(pushing: World, own_registry: Registry) -> None:
+def test_with_a_registry_the_manifest_is_pinned(pushing: World, registry: Registry) -> None:
     """And it is in the registry under our name and tag."""
     (image,) = pushing.prepare().images
     repository = f"{pushing.namespace}/demo/hello/web"
-    assert image.pinned == f"{own_registry.address}/{repository}@{image.digest}"
-    assert own_registry.digest(repository, "7-1-aaaaaaa") == image.digest
+    assert image.pinned == f"{registry.address}/{repository}@{image.digest}"
+    assert registry.digest(repository, "7-1-aaaaaaa") == image.digest
 
 
 def test_labels_are_of_the_open_container_initiative_only(world: World) -> None:
@@ -111,8 +111,9 @@ def test_the_proxy_reaches_the_build_and_stays_out_of_the_image(world: World) ->
 
 
 def test_the_registrys_password_is_in_no_argument(
-    pushing: World, monkeypatch: pytest.MonkeyPatch
+    world: World, private_registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Pushed and pulled with it, and it is in no argv, environment, log or image."""
     from pydeploy.clients import shell
 
     monkeypatch.setenv("PYDEPLOY_REGISTRY_PASSWORD", "hunter2")
@@ -124,11 +125,25 @@ def test_the_registrys_password_is_in_no_argument(
         return run(argv, **keys)
 
     monkeypatch.setattr(shell, "run", spy)
-    registry = {"address": pushing.registry, "namespace": pushing.namespace, "username": "bot"}
-    pushing.extra = {"registry": registry}
-    pushing.prepare()
+    world.registry = private_registry.address
+    named = {"address": world.registry, "namespace": world.namespace, "username": "bot"}
+    world.extra = {"registry": named}
+    (image,) = world.prepare().images
+    assert private_registry.exists(f"{world.namespace}/demo/hello/web", image.digest)
+    world.forget()
+    assert world.prepare().images == (image,)
+    said = [*seen, *world.lines, json.dumps(inspect(image.pinned))]
     assert seen
-    assert "hunter2" not in "".join([*seen, *pushing.lines])
+    assert "hunter2" not in "".join(said)
+
+
+def test_without_the_password_it_is_the_operators_turn(
+    world: World, private_registry: Registry
+) -> None:
+    world.registry = private_registry.address
+    with pytest.raises(ServiceError) as failure:
+        world.prepare()
+    assert failure.value.service == "registry"
 
 
 def test_an_image_that_is_there_is_not_pulled(world: World) -> None:
@@ -173,13 +188,29 @@ def test_a_cache_in_the_registry_serves_an_engine_that_has_none(pushing: World) 
     assert pushing.run(second, "cat", "/once") == once
 
 
-def test_the_cache_outlives_the_image(pushing: World, own_registry: Registry) -> None:
+def test_what_lost_its_name_gets_another(pushing: World, registry: Registry) -> None:
+    """So that it is listed when it should be removed; here and without a registry."""
+    pushing.write(Dockerfile=f"FROM {BASE}\nARG A\nRUN echo $A > /a\n")
+    for address in (registry.address, None):
+        pushing.registry = address
+        (first,) = pushing.prepare().images
+        (second,) = pushing.prepare({"web": pushing.build(args={"A": "other"})}).images
+        assert first.ref == second.ref
+        name = f"{first.ref}-{first.digest.removeprefix('sha256:')[:6]}"
+        if address:
+            path, tag = name.removeprefix(f"{address}/").rsplit(":", 1)
+            assert registry.digest(path, tag) == first.digest
+        else:
+            assert inspect(name)["Id"] == first.digest
+
+
+def test_the_cache_outlives_the_image(pushing: World, registry: Registry) -> None:
     """It has a digest of its own: the image goes when no record names its digest."""
     (image,) = pushing.prepare().images
     repository = f"{pushing.namespace}/demo/hello/web"
-    assert own_registry.delete(repository, image.digest)
-    assert own_registry.tags(repository) == ("buildcache",)
-    assert own_registry.exists(repository, "buildcache")
+    assert registry.delete(repository, image.digest)
+    assert registry.tags(repository) == ("buildcache",)
+    assert registry.exists(repository, "buildcache")
 
 
 def drop_cache(text: str) -> None:

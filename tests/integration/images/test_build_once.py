@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from build_world import BASE, World, docker, wait_until
 
 from pydeploy.clients.shell import Cancelled
 from pydeploy.errors import BuildError
 from pydeploy.state.keys import Keys
+from tests.integration.images.build_world import BASE, World, docker, wait_until
 
 SLOW = f"FROM {BASE}\nRUN cat /proc/sys/kernel/random/uuid > /id; sleep {{seconds}}\n"
 CHILD = """
@@ -122,12 +122,12 @@ def test_a_record_whose_image_has_gone_is_not_believed(world: World) -> None:
     assert second.ref == first.ref
 
 
-def test_a_record_whose_manifest_has_gone_is_not_believed(pushing: World, own_registry) -> None:
+def test_a_record_whose_manifest_has_gone_is_not_believed(pushing: World, registry) -> None:
     (first,) = pushing.prepare().images
     repository = f"{pushing.namespace}/demo/hello/web"
-    assert own_registry.delete(repository, first.digest)
+    assert registry.delete(repository, first.digest)
     (second,) = pushing.prepare().images
-    assert own_registry.exists(repository, second.digest)
+    assert registry.exists(repository, second.digest)
 
 
 def test_another_engine_fetches_what_was_built(pushing: World) -> None:

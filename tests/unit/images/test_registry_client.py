@@ -34,7 +34,9 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def answer(self) -> None:
-        self.server.seen.append(f"{self.command} {self.path}")
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        sent = f" {self.headers['Content-Type']} {body}" if body else ""
+        self.server.seen.append(f"{self.command} {self.path}{sent}")
         status, headers, body = self.server.answers.get(self.path, (404, {}, ""))
         is_token = self.path.startswith("/token")
         if not is_token and self.headers.get("Authorization", "") != self.server.wanted:
@@ -47,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body.encode())
 
-    do_GET = do_HEAD = do_DELETE = answer  # noqa: N815 (http.server's names)
+    do_GET = do_HEAD = do_DELETE = do_PUT = answer  # noqa: N815 (http.server's names)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -87,6 +89,14 @@ def test_a_registry_that_forbids_deletion_says_what_to_allow(server: Server) -> 
     with pytest.raises(ServiceError, match="HTTP 405 unsupported") as refused:
         Registry(server.address).delete("a", "sha256:1")
     assert "delete/enabled" in refused.value.hint
+
+
+def test_a_manifest_gets_one_more_tag_byte_for_byte(server: Server) -> None:
+    """The digest is that of the bytes: they are passed on as they came."""
+    server.answers["/v2/a/manifests/sha256:1"] = (200, {"Content-Type": "m/t"}, '{"a":  1}')
+    server.answers["/v2/a/manifests/new"] = (201, {}, "")
+    Registry(server.address).tag("a", "sha256:1", "new")
+    assert server.seen[-1] == 'PUT /v2/a/manifests/new m/t {"a":  1}'
 
 
 def test_tags_are_read_over_all_pages(server: Server) -> None:
