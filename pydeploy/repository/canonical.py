@@ -28,6 +28,7 @@ _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 _LOG_LINE = re.compile(r"time=.* level=(\w+) msg=")
 _KEY_PATH = re.compile(r"\b(?:services|volumes|networks|configs|secrets)(?:\.[\w$-]+|\.\[\])+")
 _SERVICE = re.compile(r'[Ss]ervice "([\w.-]+)"')
+_ADDITIONAL = re.compile(r"Additional property (\S+) is not allowed")
 _NO_COMPOSE = re.compile(r"is not a docker command|unknown (shorthand )?flag")
 
 
@@ -122,7 +123,8 @@ def _note_refusal(stderr: str, notes: Notes, sources: Sources) -> None:
 def _key_path(message: str, sources: Sources) -> KeyPath:
     named = _KEY_PATH.search(message)
     if named:
-        return _dotted(named[0], sources)
+        extra = _ADDITIONAL.search(message)
+        return (*_dotted(named[0], sources), *([extra[1]] if extra else []))
     service = _SERVICE.search(message)
     return ("services", service[1]) if service else ()
 

@@ -72,9 +72,8 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Dockerfile:
-    """`syntax` is the frontend that the file asks for; `arguments` are those before any FROM."""
+    """`arguments` are those before any FROM."""
 
-    syntax: str
     arguments: list[Instruction]
     stages: list[Stage]
 
@@ -96,12 +95,24 @@ class Dockerfile:
 
 def parse(text: str) -> Dockerfile:
     """Raises Unreadable when the text is not a Dockerfile."""
-    lines = text.removeprefix("\ufeff").splitlines()
+    lines = _lines(text)
     directives = _directives(lines)
     escape = directives.get("escape", "\\")
     if escape not in ("\\", "`"):
         raise Unreadable(f"escape={escape} is neither \\ nor `", 1)
-    return _staged(list(_instructions(lines, escape)), directives.get("syntax", ""))
+    return _staged(list(_instructions(lines, escape)))
+
+
+def frontend(text: str) -> str:
+    """The build frontend that the text names, empty for the builder's own.
+
+    A frontend takes over the whole build, so what follows need not be a Dockerfile.
+    """
+    return _directives(_lines(text)).get("syntax", "")
+
+
+def _lines(text: str) -> list[str]:
+    return text.removeprefix("\ufeff").splitlines()
 
 
 def _directives(lines: list[str]) -> dict[str, str]:
@@ -198,7 +209,7 @@ def _instruction(logical: str, line: int) -> Instruction:
     return Instruction(keyword=keyword, flags=tuple(flags), text=rest, line=line)
 
 
-def _staged(instructions: list[Instruction], syntax: str) -> Dockerfile:
+def _staged(instructions: list[Instruction]) -> Dockerfile:
     arguments: list[Instruction] = []
     stages: list[Stage] = []
     for instruction in instructions:
@@ -210,9 +221,9 @@ def _staged(instructions: list[Instruction], syntax: str) -> Dockerfile:
             arguments.append(instruction)
         else:
             raise Unreadable(f"{instruction.keyword} before FROM", instruction.line)
-    if not stages and not syntax:
+    if not stages:
         raise Unreadable("there is no FROM", 1)
-    return Dockerfile(syntax=syntax, arguments=arguments, stages=stages)
+    return Dockerfile(arguments=arguments, stages=stages)
 
 
 def _stage(instruction: Instruction) -> Stage:

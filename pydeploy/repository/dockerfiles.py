@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydeploy.repository.dockerfile import Dockerfile, Instruction, Stage, Unreadable, parse
+from pydeploy.repository.dockerfile import (
+    Dockerfile,
+    Instruction,
+    Stage,
+    Unreadable,
+    frontend,
+    parse,
+)
 from pydeploy.repository.findings import Notes, Place
 from pydeploy.repository.sources import Sources
 from pydeploy.repository.tree import Refused, Tree
@@ -61,12 +68,19 @@ def look(model: dict[str, Any], tree: Tree, sources: Sources, notes: Notes) -> l
 def _read(build: dict[str, Any], place: Place, tree: Tree, notes: Notes) -> Built | None:
     try:
         context = tree.inside(str(build.get("context", "")))
+    except Refused:
+        return None  # the policy has said so
+    try:
         _refuse_ignore_file_outside(context, build, tree)
         file, text = _text(context, build, place, tree)
     except Refused as problem:
         missing = problem.code == "path.missing"
         code = "layout.no-dockerfile" if missing else problem.code
         notes.add(code, problem.message, place)
+        return None
+    named = frontend(text)
+    if named and not _FRONTEND.fullmatch(named):
+        notes.add("image.frontend", "a foreign frontend is named", Place(file=file, line=1))
         return None
     try:
         dockerfile = parse(text)
@@ -98,9 +112,6 @@ def _refuse_ignore_file_outside(context: str, build: dict[str, Any], tree: Tree)
 
 
 def _check(built: Built, tree: Tree, notes: Notes) -> None:
-    syntax = built.dockerfile.syntax
-    if syntax and not _FRONTEND.fullmatch(syntax):
-        notes.add("image.frontend", "a foreign frontend is named", Place(file=built.file, line=1))
     for instruction in built.dockerfile.instructions:
         if instruction.keyword == "RUN":
             for problem in _run_problems(instruction):

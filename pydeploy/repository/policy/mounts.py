@@ -11,13 +11,13 @@ from pydeploy.repository.policy.paths import located
 from pydeploy.repository.policy.rules import (
     DROP,
     Denied,
+    Each,
     Nested,
     Rule,
     Scope,
     Table,
     apply,
     drop,
-    each,
     ignored,
     keep,
     one_of,
@@ -50,7 +50,7 @@ _VOLUME: Table = {
 
 
 def volumes(scope: Scope, path: KeyPath, value: Any) -> Any:
-    return each(_mount)(scope, path, value)
+    return Each(_mount)(scope, path, value)
 
 
 def _mount(scope: Scope, path: KeyPath, value: Any) -> Any:
@@ -83,7 +83,7 @@ def _bind(scope: Scope, path: KeyPath, mount: dict[str, Any]) -> Any:
 
 
 def tmpfs(scope: Scope, path: KeyPath, value: Any) -> Any:
-    return each(_tmpfs)(scope, path, [value] if isinstance(value, str) else value)
+    return Each(_tmpfs)(scope, path, [value] if isinstance(value, str) else value)
 
 
 def _tmpfs(scope: Scope, path: KeyPath, value: Any) -> Any:

@@ -11,11 +11,11 @@ from pydeploy.repository.policy.mounts import EXTERNAL, FIXED_NAME
 from pydeploy.repository.policy.rules import (
     DROP,
     Denied,
+    Each,
     Scope,
     Table,
     apply,
     drop,
-    each,
     ignored,
     keep,
     one_of,
@@ -88,7 +88,7 @@ _PORT: Table = dict.fromkeys(("target", "protocol", "name", "app_protocol"), kee
 
 
 def ports(scope: Scope, path: KeyPath, value: Any) -> Any:
-    return _unique(each(_port)(scope, path, value))
+    return _unique(Each(_port)(scope, path, value))
 
 
 def _port(scope: Scope, path: KeyPath, value: Any) -> Any:
@@ -119,7 +119,7 @@ def links(scope: Scope, path: KeyPath, value: Any) -> Any:
 
 def extra_hosts(scope: Scope, path: KeyPath, value: Any) -> Any:
     """`name=address`: a line of the container's own /etc/hosts.  host-gateway is the engine's."""
-    return each(_extra_host)(scope, path, value)
+    return Each(_extra_host)(scope, path, value)
 
 
 def _extra_host(scope: Scope, path: KeyPath, value: Any) -> Any:

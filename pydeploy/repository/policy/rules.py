@@ -64,7 +64,7 @@ def is_off(value: Any) -> bool:
     return (
         value in (None, False, "", 0)
         or value in ([], {})
-        or (isinstance(value, str) and value.lower() in ("false", "no", "off", "0"))
+        or (isinstance(value, str) and value.lower() in ("false", "no", "off"))
     )
 
 
@@ -137,14 +137,15 @@ def matching(pattern: str, what: str, code: str = "policy.value-not-allowed") ->
     return rule
 
 
-def each(rule: Rule) -> Rule:
+@dataclass(frozen=True)
+class Each:
     """Applies `rule` to every item of a list; what it drops is left out."""
 
-    def every(scope: Scope, path: KeyPath, value: Any) -> Any:
-        items = [rule(scope, (*path, n), item) for n, item in enumerate(value)]
-        return [item for item in items if item is not DROP]
+    rule: Rule
 
-    return every
+    def __call__(self, scope: Scope, path: KeyPath, value: Any) -> Any:
+        items = [self.rule(scope, (*path, n), item) for n, item in enumerate(value)]
+        return [item for item in items if item is not DROP]
 
 
 def named(rule: Rule) -> Rule:

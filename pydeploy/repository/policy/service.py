@@ -9,12 +9,12 @@ from pydeploy.repository.policy import build, limits, mounts, network, values
 from pydeploy.repository.policy.rules import (
     DROP,
     Denied,
+    Each,
     Nested,
     Rule,
     Scope,
     Table,
     drop,
-    each,
     ignored,
     keep,
     matching,
@@ -49,8 +49,8 @@ _PROGRAM: dict[str, Rule] = dict.fromkeys(
 _STORAGE: dict[str, Rule] = {
     "volumes": mounts.volumes,
     "tmpfs": mounts.tmpfs,
-    "configs": each(Nested(mounts.GRANT)),
-    "secrets": each(Nested(mounts.GRANT)),
+    "configs": Each(Nested(mounts.GRANT)),
+    "secrets": Each(Nested(mounts.GRANT)),
     "volumes_from": Denied("policy.volumes-from", "volumes of other containers are out of reach"),
     "volume_driver": Denied("policy.volume-driver", "the volume driver is not the change's choice"),
     "storage_opt": Denied("policy.resources", "storage options are not the change's choice"),
@@ -71,8 +71,8 @@ _NETWORK: dict[str, Rule] = {
 
 _PRIVILEGES: dict[str, Rule] = {
     "privileged": Denied("policy.privileged", "a privileged container owns the engine's machine"),
-    "cap_add": each(values.capability),
-    "security_opt": each(values.security_opt),
+    "cap_add": Each(values.capability),
+    "security_opt": Each(values.security_opt),
     "sysctls": named(values.sysctl),
     "ulimits": named(values.ulimit),
     "devices": _DEVICES,
@@ -90,8 +90,8 @@ _PRIVILEGES: dict[str, Rule] = {
     "use_api_socket": Denied("policy.docker-socket", "the engine's API is not for a change"),
     "provider": Denied("policy.provider", "a provider runs outside of any container"),
     "models": Denied("policy.provider", "models run outside of any container"),
-    "post_start": each(Nested(values.HOOK)),
-    "pre_stop": each(Nested(values.HOOK)),
+    "post_start": Each(Nested(values.HOOK)),
+    "pre_stop": Each(Nested(values.HOOK)),
 }
 
 _LIMITS: dict[str, Rule] = {

@@ -12,9 +12,11 @@ from pydeploy.repository.findings import Notes, Place
 from pydeploy.repository.policy import mounts, network, service
 from pydeploy.repository.policy.rules import (
     Denied,
+    Each,
     Nested,
     Scope,
     Table,
+    dotted,
     drop,
     is_off,
     named,
@@ -72,12 +74,17 @@ def prescan(sources: Sources, notes: Notes) -> None:
 
 def _prescan(table: Table, raw: dict[str, Any], path: KeyPath, src: Sources, notes: Notes) -> None:
     for key, value in raw.items():
-        rule = table.get(key)
-        here = (*path, key)
-        if isinstance(rule, Denied) and not is_off(value) and "$" not in str(value):
-            notes.add(rule.code, f"{'.'.join(map(str, here))}: {rule.what}", src.place(here))
-        elif isinstance(rule, Nested) and isinstance(value, dict):
-            _prescan(rule.table, value, here, src, notes)
+        _prescan_value(table.get(key), value, (*path, key), src, notes)
+
+
+def _prescan_value(rule: object, value: Any, here: KeyPath, src: Sources, notes: Notes) -> None:
+    if isinstance(rule, Each) and isinstance(value, list):
+        for number, item in enumerate(value):
+            _prescan_value(rule.rule, item, (*here, number), src, notes)
+    elif isinstance(rule, Denied) and not is_off(value) and "$" not in str(value):
+        notes.add(rule.code, f"{dotted(here)}: {rule.what}", src.place(here))
+    elif isinstance(rule, Nested) and isinstance(value, dict):
+        _prescan(rule.table, value, here, src, notes)
 
 
 def _share_builds(scope: Scope, services: dict[str, Any]) -> None:
