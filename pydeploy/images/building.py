@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydeploy import durations
@@ -15,11 +14,14 @@ from pydeploy.clients.docker import DockerEngine
 from pydeploy.clients.shell import LineSink
 from pydeploy.config.site import Site
 from pydeploy.errors import BuildError, ServiceError
-from pydeploy.images import content, faults
+from pydeploy.images import content, faults, scratch
 from pydeploy.images.plan import Plan, Recipe
 from pydeploy.images.progress import Progress
 from pydeploy.images.stop import Stop
 
+# Folders of `RUN --mount=type=cache` are shared under this name: without it one project's change
+# could put something into the package cache of another.  A build argument, but in no image.
+_CACHE_MOUNTS = "BUILDKIT_CACHE_MOUNT_NS"
 CACHE_TAG = "buildcache"  # of each repository, beside the images
 
 
@@ -31,8 +33,16 @@ class Builder:
     site: Site
     root: Path
     config: Path
-    has_cache_export: bool
     stop: Stop
+
+    @cached_property
+    def has_cache_export(self) -> bool:
+        """Whether a cache can be exported: to a registry, from containerd's image store only."""
+        if not self.site.registry.address:
+            return False
+        with self.engine.answering():
+            status = self.engine.api.info().get("DriverStatus") or []
+        return ["driver-type", "io.containerd.snapshotter.v1"] in status
 
     def recipe(
         self,
@@ -43,8 +53,7 @@ class Builder:
         on_line: LineSink,
     ) -> str:
         """Build what the change's own Dockerfile says, under the name `ref`; the image id."""
-        with tempfile.TemporaryDirectory(prefix="pydeploy-build-") as name:
-            folder = Path(name)
+        with scratch.folder() as folder:
             dockerfile = recipe.dockerfile
             if recipe.inline:
                 dockerfile = folder / "Dockerfile"
@@ -56,7 +65,7 @@ class Builder:
                 metadata=folder / "metadata.json",
                 target=recipe.target,
                 platform=plan.platform,
-                args=recipe.args,
+                args={**recipe.args, _CACHE_MOUNTS: plan.repository},
                 labels=labels,
                 secrets={"ca": self.site.build.ca} if self.site.build.ca else {},
                 cache_from=self._cache_from(plan),
@@ -66,8 +75,7 @@ class Builder:
 
     def contents(self, plan: Plan, base: str, labels: Mapping[str, str], on_line: LineSink) -> str:
         """Put the plan's repository content on top of the image `base`; the image id."""
-        with tempfile.TemporaryDirectory(prefix="pydeploy-content-") as name:
-            folder = Path(name)
+        with scratch.folder() as folder:
             staged = folder / "context"
             staged.mkdir()
             content.stage(plan.contents, self.root, staged)
@@ -135,13 +143,3 @@ def _image_id(metadata: Path) -> str:
 def _last_lines(progress: Progress) -> str:
     running = [vertex for vertex in progress.vertices.values() if vertex.log]
     return "\n".join(list(running[-1].log)[-faults.SHOWN_LINES :]) if running else ""
-
-
-def has_cache_export(site: Site, engine: DockerEngine) -> bool:
-    """Whether a cache can be exported: to a registry, from containerd's image store only."""
-    if not site.registry.address:
-        return False
-    status: list[list[str]] = []
-    with engine.answering(), suppress(KeyError):
-        status = engine.api.info()["DriverStatus"] or []
-    return ["driver-type", "io.containerd.snapshotter.v1"] in status

@@ -10,13 +10,13 @@ from __future__ import annotations
 import base64
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydeploy.config.site import Proxy, Site
+from pydeploy.images import scratch
 
 PASSWORD = "PYDEPLOY_REGISTRY_PASSWORD"  # noqa: S105 (the variable's name)
 _TAKEN_OVER = ("auths", "credHelpers", "credsStore", "cliPluginsExtraDirs")
@@ -35,8 +35,7 @@ def docker_config(site: Site, env_vars: Mapping[str, str] | None = None) -> Iter
     """The folder, for $DOCKER_CONFIG; readable by us alone, gone afterwards."""
     variables = os.environ if env_vars is None else env_vars
     users = Path(variables.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    with tempfile.TemporaryDirectory(prefix="pydeploy-docker-") as name:  # mode 700
-        folder = Path(name)
+    with scratch.folder() as folder:
         descriptor = os.open(folder / "config.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(_content(site, _users_own(users), login(site, variables)), file)

@@ -108,6 +108,12 @@ def judge(service: str, dockerfile: str, progress: Progress) -> PydeployError:
     vertex = failed[0] if failed else Vertex()
     final = _final(progress)
     logs = "\n".join(list(vertex.log or progress.text)[-SHOWN_LINES:])
+    if not progress.vertices:
+        return ServiceError(
+            f"{service}: docker buildx could not begin: {final}",
+            service="docker",
+            hint="see that buildx 0.13 or newer is installed: `pydeploy doctor`",
+        )
     if ENGINE.search(final) and not _EXIT.search(final):
         return ServiceError(
             f"{service}: the engine went away during the build",

@@ -60,7 +60,6 @@ def prepare(
                 site=site,
                 root=root.resolve(),
                 config=config,
-                has_cache_export=building.has_cache_export(site, engine),
                 stop=stop,
             ),
             ledger=Ledger(

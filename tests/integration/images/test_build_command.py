@@ -1,14 +1,14 @@
 """`pydeploy build`, as Jenkins calls it."""
 
 import json
-import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.integration.images.build_world import BASE, World, inspect
+from tests.integration.images.build_world import BASE, World, inspect, runs, wait_until
 
 COMPOSE = "services:\n  web:\n    build: .\n    ports: ['8000']\n"
 
@@ -37,13 +37,15 @@ def git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def build(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command(world: World, *arguments: str) -> list[str]:
     site = world.root.parent / "site.yml"
     site.write_text(json.dumps(world.site.model_dump(mode="json", exclude_none=True)))
-    command = [sys.executable, "-m", "pydeploy", "--site", str(site), "build", str(world.root)]
-    return subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, check=False, env=dict(os.environ)
-    )
+    program = [sys.executable, "-m", "pydeploy", "--site", str(site)]
+    return [*program, "build", str(world.root), *arguments]
+
+
+def build(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(world, *arguments), capture_output=True, text=True, check=False)
 
 
 CHANGE = ("--change", "12", "--patchset", "3", "--gerrit-project", "docs/hello")
@@ -85,6 +87,22 @@ def test_a_failing_build_is_exit_3_with_the_line(repository: World) -> None:
     assert (error["class"], error["fault"]) == ("BuildError", "author")
     assert "Dockerfile:2" in error["message"]
     assert "why" in error["logs"]
+
+
+def test_an_abort_by_jenkins_leaves_no_build_behind(repository: World) -> None:
+    """SIGTERM: exit 143, the engine has stopped, lock and folders are gone."""
+    seconds = 60 + time.time_ns() % 1000 / 1e3
+    repository.write(Dockerfile=f"FROM {BASE}\nRUN sleep {seconds}\n")
+    process = subprocess.Popen(
+        command(repository, *CHANGE), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: runs(f"sleep {seconds}"))
+    process.terminate()
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 143, stderr
+    assert not runs(f"sleep {seconds}")
+    prefix = repository.site.etcd.prefix
+    assert repository.etcd.range(f"{prefix}/").kvs == ()
 
 
 def test_another_revision_than_the_checkouts_is_refused(repository: World) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from pydeploy.clients.registry import Registry
 from pydeploy.errors import ConfigError, ServiceError
 from tests.integration.images.build_world import BASE, World, docker, inspect
+
+GATEWAYS = ("127.0.0.1", "172.17.0.1")  # itself, and Docker's usual address of the host
 
 
 def compose_up(model: dict, folder: Path, project: str) -> str:
@@ -144,6 +147,32 @@ def test_without_the_password_it_is_the_operators_turn(
     with pytest.raises(ServiceError) as failure:
         world.prepare()
     assert failure.value.service == "registry"
+
+
+def test_a_build_does_not_reach_the_sites_own_parts(pushing: World) -> None:
+    """Registry and etcd listen on loopback, and a build has a network of its own."""
+    assert pushing.registry
+    port = pushing.registry.rpartition(":")[2]
+    etcd = pushing.etcd.endpoints[0].rpartition(":")[2]
+    tries = " || ".join(
+        f"wget -q -T 2 -O - http://{host}:{one}" for host in GATEWAYS for one in (port, etcd)
+    )
+    pushing.write(Dockerfile=f"FROM {BASE}\nRUN if {tries}; then false; fi\n")
+    pushing.prepare()
+
+
+def test_a_cache_mount_is_shared_within_a_project_only(world: World) -> None:
+    """Else one project could put something into another's package cache."""
+    mount = "RUN --mount=type=cache,id=pydeploy-images-test,target=/c"
+    run = f"cat /c/* > /found 2>/dev/null; echo {world.namespace} > /c/x"
+    world.write(Dockerfile=f"FROM {BASE}\n{mount} {run}\n")
+    one, two = world, replace(world, namespace=f"{world.namespace}x", lines=[])
+    try:
+        one.prepare()
+        theirs = two.prepare({"web": two.build(args={"BUILDKIT_CACHE_MOUNT_NS": "mine"})})
+        assert two.run(theirs, "cat", "/found") == ""
+    finally:
+        two.forget()
 
 
 def test_an_image_that_is_there_is_not_pulled(world: World) -> None:

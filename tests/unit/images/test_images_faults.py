@@ -43,6 +43,13 @@ def failed(name: str, error: str, log: str = "", text: str = "") -> PydeployErro
     return faults.judge("web", "Dockerfile", progress)
 
 
+def begun() -> Progress:
+    """A build that got as far as reading the Dockerfile."""
+    progress = Progress()
+    progress.vertices["d"] = Vertex(name="[internal] load build definition from Dockerfile")
+    return progress
+
+
 def run_failed(log: str, code: int = 1, name: str = "[2/2] RUN make") -> PydeployError:
     error = f'process "/bin/sh -c make" did not complete successfully: exit code: {code}'
     return failed(name, error, log)
@@ -147,8 +154,17 @@ def test_an_engine_that_went_away_is_the_operators() -> None:
 def test_a_dockerfile_that_cannot_be_read() -> None:
     """No instruction has failed: the final error says what is wrong."""
     text = "Dockerfile:2\n-----\nERROR: failed to solve: dockerfile parse error on line 2: unknown"
-    progress = Progress()
+    progress = begun()
     progress.text.extend(text.splitlines())
     failure = faults.judge("web", "Dockerfile", progress)
     assert failure.message == "web: Dockerfile:2: dockerfile parse error on line 2: unknown"
     assert isinstance(failure, BuildError)
+
+
+def test_buildx_that_is_missing_or_too_old_is_the_operators() -> None:
+    """No instruction was ever begun: the Dockerfile has nothing to do with it."""
+    progress = Progress()
+    progress.text.append("docker: 'buildx' is not a docker command.")
+    failure = faults.judge("web", "Dockerfile", progress)
+    assert isinstance(failure, ServiceError)
+    assert "is not a docker command" in failure.message
