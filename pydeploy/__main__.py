@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pydeploy.errors import PydeployError
+    from pydeploy.errors import Interrupted, PydeployError
 
 
 def main() -> None:
@@ -16,6 +16,8 @@ def main() -> None:
 
         print(f"pydeploy {__version__}")
         return
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # for old locales
     sys.exit(run(sys.argv[1:]))
 
 
@@ -27,8 +29,8 @@ def run(arguments: list[str]) -> int:
 
     interrupts.install()
     try:
-        cli.pydeploy.main(args=arguments, prog_name="pydeploy", standalone_mode=False)
-    except errors.PydeployError as failure:
+        code = cli.pydeploy.main(args=arguments, prog_name="pydeploy", standalone_mode=False)
+    except (errors.PydeployError, errors.Interrupted) as failure:
         return _report(failure, arguments)
     except errors.Superseded as newer:
         from pydeploy import console
@@ -39,22 +41,28 @@ def run(arguments: list[str]) -> int:
         return 130
     except click.ClickException as wrong:
         wrong.show(sys.stderr)
-        return errors.UsageError.exit_code
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except BrokenPipeError:  # the reader of our output has gone: nothing left to say
-        sys.stderr.close()
-        return 0
-    except Exception:  # the boundary itself: what is not in errors.py is a bug
-        return _bug()
-    return 0
+        usage = errors.UsageError(wrong.format_message())
+        _print_result(usage.as_dict(), arguments)
+        return usage.exit_code
+    except (Exception, SystemExit) as bug:  # the boundary itself: what errors.py has not is a bug
+        if _is_reader_gone():  # click makes a SystemExit of a broken pipe
+            return 0
+        return _bug(bug, arguments)
+    return code if isinstance(code, int) else 0  # an int is what `ctx.exit` was called with
 
 
-def _report(failure: PydeployError, arguments: list[str]) -> int:
+def _print_result(error: dict[str, Any], arguments: list[str]) -> None:
     from pydeploy import console
 
-    if "--json" in arguments and not getattr(failure, "is_printed", False):
-        console.out_json({"error": failure.as_dict()})
+    if "--json" in arguments:
+        console.out_json({"error": error})
+
+
+def _report(failure: PydeployError | Interrupted, arguments: list[str]) -> int:
+    from pydeploy import console
+
+    if not failure.is_printed:
+        _print_result(failure.as_dict(), arguments)
     console.say(f"error: {failure.message}")
     if failure.logs:
         console.say("last lines of its output:")
@@ -69,14 +77,30 @@ def _report(failure: PydeployError, arguments: list[str]) -> int:
     return failure.exit_code
 
 
-def _bug() -> int:
+def _bug(bug: BaseException, arguments: list[str]) -> int:
     import traceback
 
-    from pydeploy import console
+    from pydeploy import console, errors
 
     traceback.print_exc()
-    console.say("error: this is a bug in pydeploy; please report it with the lines above")
+    report = "please report it with the lines above"
+    told = errors.PydeployError(f"a bug in pydeploy: {bug}", hint=report).as_dict()
+    _print_result(told | {"class": type(bug).__name__}, arguments)
+    console.say(f"error: this is a bug in pydeploy; {report}")
     return 1
+
+
+def _is_reader_gone() -> bool:
+    """Whether nobody reads our output any more, as with `| head`; then nothing is left to say."""
+    import os
+    import select
+
+    poll = select.poll()
+    poll.register(1, 0)  # errors are reported always
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python still holds back must go somewhere
+    return True
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@
     ├── DeployError                      4  author     it does not become healthy
     ├── CapacityError                    5  operator   no free port or subnet, lock held too long
     ├── ServiceError                     6  operator   Docker, etcd, gateway, registry do not answer
-    ├── UsageError                      64  caller     wrong flags or arguments
-    └── Interrupted                    130  none       Ctrl-C; 143 when terminated
+    └── UsageError                      64  caller     wrong flags or arguments
 
+    Interrupted                        130  none       Ctrl-C; 143 when terminated
     Superseded                           0  none       no error: somebody wished for something newer
 
 A message says what is wrong and where; `hint` says what to do next; `logs` are the last
@@ -25,11 +25,12 @@ from typing import Any, Literal
 Fault = Literal["author", "operator", "caller", "none"]
 
 
-class PydeployError(Exception):
-    """Base of all expected failures."""
+class _Described(BaseException):
+    """What a result tells of a failure."""
 
     exit_code: int = 1
     fault: Fault = "none"
+    is_printed = False  # set by a command that has put it into its own JSON
 
     def __init__(self, message: str, *, hint: str = "", logs: str = "") -> None:
         super().__init__(message)
@@ -47,6 +48,10 @@ class PydeployError(Exception):
             "exit_code": self.exit_code,
             "logs": self.logs,
         }
+
+
+class PydeployError(_Described, Exception):
+    """Base of all expected failures."""
 
 
 class ConfigError(PydeployError):
@@ -99,8 +104,12 @@ class UsageError(PydeployError):
     fault = "caller"
 
 
-class Interrupted(PydeployError):
-    """Ctrl-C or SIGTERM.  The undo of what was begun has run by the time this reaches the top."""
+class Interrupted(_Described):
+    """Ctrl-C or SIGTERM.  The undo of what was begun has run by the time this reaches the top.
+
+    No Exception, as KeyboardInterrupt is none: whoever handles a failure and goes on with the
+    next thing must not go on after this.
+    """
 
     exit_code = 130
 

@@ -36,11 +36,12 @@ def held_back() -> Iterator[None]:
         return
     before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
     alarm = signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(UNDO_LIMIT)
+    outer = signal.alarm(UNDO_LIMIT)  # an undo may need another one; the outer one's limit holds
+    signal.alarm(outer or UNDO_LIMIT)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.alarm(outer)
         signal.signal(signal.SIGALRM, alarm)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -50,7 +50,7 @@ def command(
     else:
         console.out(formats.text(inspection.findings))
     if failure is not None:
-        failure.__dict__["is_printed"] = as_json
+        failure.is_printed = as_json
         raise failure
 
 

@@ -28,17 +28,20 @@ def command(dry_run: bool, as_json: bool) -> None:
             _print("would remove", found)
         return
     found, after = prune.prune(opened)
+    failure = ServiceError(
+        f"{after.residue} things are still there: {after.as_dict()}",
+        service="docker",
+        hint="run it again; what an engine still uses goes later",
+    )
     if as_json:
-        console.out_json({"removed": found.as_dict(), "residue": after.residue})
+        error = {"error": failure.as_dict()} if after.residue else {}
+        console.out_json({"removed": found.as_dict(), "residue": after.residue, **error})
     else:
         _print("removed", found)
         console.out(f"residue: {after.residue}")
     if after.residue:
-        raise ServiceError(
-            f"{after.residue} things are still there: {after.as_dict()}",
-            service="docker",
-            hint="run it again; what an engine still uses goes later",
-        )
+        failure.is_printed = as_json
+        raise failure
 
 
 def _print(verb: str, found: object) -> None:

@@ -20,7 +20,7 @@ from pydeploy.deploy import failpoints, sweep
 from pydeploy.deploy.attempt import Attempt, Work
 from pydeploy.deploy.request import Outcome, Request, Timings, outcome
 from pydeploy.deploy.session import Session
-from pydeploy.errors import PydeployError, Superseded
+from pydeploy.errors import Interrupted, PydeployError, Superseded
 from pydeploy.images import BuildIdentity, Prepared
 from pydeploy.repository.checkout import Checkout
 from pydeploy.state import audit, lock, store, wanted
@@ -51,7 +51,7 @@ def deploy(session: Session, request: Request) -> Outcome:
     """An Outcome (`running`, `completed`, `superseded`), or a PydeployError after the undo."""
     try:
         result = _deploy(session, request)
-    except PydeployError as failure:
+    except (PydeployError, Interrupted) as failure:
         note = f"{type(failure).__name__}: {failure.message}"
         audit.record(session.store, "deploy", request.environment, "failed", why=note[:2000])
         raise
@@ -131,6 +131,7 @@ class _Deploy:
             self.session.store.keys.lock(self.environment),
             self.session.holder(self.request.patchset),
             wait=self.session.site.defaults.lock_wait,
+            ttl=self.session.site.defaults.lock_ttl,
             check=self.wish.ensure,
             on_wait=self._say_who_holds,
             lost=self.session.cancel,

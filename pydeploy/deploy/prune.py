@@ -14,7 +14,7 @@ from typing import Any
 from pydeploy import console
 from pydeploy.deploy import garbage, inventory, remove, sweep
 from pydeploy.deploy.session import Session
-from pydeploy.errors import CapacityError, PydeployError
+from pydeploy.errors import CapacityError, PydeployError, Superseded
 from pydeploy.state import audit, claims, lock, store
 from pydeploy.state.lock import Held
 from pydeploy.state.records import Environment
@@ -79,7 +79,7 @@ def _each(session: Session, environment: str, act: Any) -> None:
     try:
         with _try_lock(session, environment) as held:
             act(session, environment, held)
-    except CapacityError:
+    except (CapacityError, Superseded):
         console.say(f"{environment} is being worked on; next time")
     except PydeployError as failure:
         console.warn(f"{environment}: {failure.message}")
@@ -92,6 +92,7 @@ def _try_lock(session: Session, environment: str) -> Iterator[Held]:
         session.store.keys.lock(environment),
         session.holder(),
         wait=0,
+        ttl=session.site.defaults.lock_ttl,
         lost=session.cancel,
     ) as held:
         yield held

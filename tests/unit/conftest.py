@@ -1,0 +1,40 @@
+"""What several unit tests work with: a real etcd, and a store of one's own in it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from pydeploy.clients.etcd import Etcd
+from pydeploy.state.keys import Keys
+from pydeploy.state.store import Store
+from tests.unit.etcd_server import EtcdServer
+
+
+@pytest.fixture(scope="session")
+def etcd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer]:
+    """One for all tests that do not stop it."""
+    server = EtcdServer(tmp_path_factory.mktemp("etcd")).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer]:
+    """One for a test that stops it."""
+    server = EtcdServer(tmp_path_factory.mktemp("etcd")).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def etcd(etcd_server: EtcdServer) -> Etcd:
+    return etcd_server.client()
+
+
+@pytest.fixture
+def store(etcd: Etcd) -> Store:
+    """A site's store; no other test has its prefix."""
+    return Store(etcd=etcd, keys=Keys(f"/test/{uuid.uuid4().hex}"))

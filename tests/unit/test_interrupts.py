@@ -1,0 +1,97 @@
+"""Ctrl-C and SIGTERM: the undo runs to its end, once; a second signal does not cut it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pydeploy import interrupts
+from pydeploy.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def handlers_stay() -> Iterator[None]:
+    """pytest's own handlers and alarm are put aside, and back."""
+    alarm = signal.alarm(0)
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signal.alarm(alarm)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_raises_where_the_main_thread_stands(number: signal.Signals) -> None:
+    """Also out of a wait, and with the exit code that tells the signal."""
+    interrupts.install()
+    with pytest.raises(Interrupted) as stopped:
+        os.kill(os.getpid(), number)
+        threading.Event().wait(5)
+    assert 128 + number == stopped.value.exit_code
+
+
+def test_an_undo_is_not_cut_by_further_signals() -> None:
+    """People press Ctrl-C twice, and Jenkins sends SIGTERM again: the undo still ends."""
+    interrupts.install()
+    done = []
+    with interrupts.held_back():
+        for number in SIGNALS:
+            os.kill(os.getpid(), number)
+        done.append("undone")
+    assert ["undone"] == done
+
+
+def test_afterwards_signals_count_again() -> None:
+    """Handlers, and the alarm, are put back as they were; also after a failed undo."""
+    interrupts.install()
+    before = [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]
+    with pytest.raises(ValueError, match="undo"), interrupts.held_back():
+        raise ValueError("undo failed")
+    assert before == [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]
+    assert 0 == signal.alarm(0)
+
+
+def test_an_undo_within_an_undo_keeps_the_limit() -> None:
+    """The inner one neither lets signals in nor takes the outer one's limit away."""
+    interrupts.install()
+    with interrupts.held_back():
+        with interrupts.held_back():
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.alarm(interrupts.UNDO_LIMIT) > 0
+
+
+def test_in_another_thread_it_only_runs() -> None:
+    """Signals reach the main thread only; Python refuses to set handlers elsewhere."""
+    done = threading.Event()
+
+    def undo() -> None:
+        with interrupts.held_back():
+            done.set()
+
+    thread = threading.Thread(target=undo)
+    thread.start()
+    thread.join()
+    assert done.is_set()
+
+
+def test_an_undo_that_hangs_ends_with_the_limit() -> None:
+    """The next command repairs the rest; an agent is not blocked for ever."""
+    program = (
+        "import time; from pydeploy import interrupts\n"
+        "interrupts.UNDO_LIMIT = 1\n"
+        "with interrupts.held_back(): time.sleep(30)\n"
+    )
+    began = time.monotonic()
+    finished = subprocess.run([sys.executable, "-c", program], check=False, timeout=10)
+    assert -signal.SIGALRM == finished.returncode
+    assert time.monotonic() - began < 5
