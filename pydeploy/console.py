@@ -10,7 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# C0 and C1 but tab and line feed, what changes the direction of text or breaks lines unseen, and
+# the surrogates that stand for bytes which are no text.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def safe(text: str) -> str:
@@ -20,11 +24,15 @@ def safe(text: str) -> str:
 
 def say(text: str) -> None:
     """One line of narration."""
-    print(safe(text), file=sys.stderr, flush=True)
+    _narrate(safe(text))
 
 
 def warn(text: str) -> None:
-    say(f"{_paint('warning:', '33')} {text}")
+    _narrate(f"{_paint('warning:', '33')} {safe(text)}")
+
+
+def _narrate(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def out(text: str) -> None:
@@ -41,13 +49,14 @@ def out_json(value: Any) -> None:
 def step(text: str) -> Iterator[None]:
     """`• text` at the start, `✓ text 1.2s` or `✗ text 1.2s` at the end."""
     started = time.monotonic()
-    say(f"{_paint('•', '36')} {text}")
+    shown = safe(text)
+    _narrate(f"{_paint('•', '36')} {shown}")
     try:
         yield
     except BaseException:
-        say(f"{_paint('✗', '31')} {text} {time.monotonic() - started:.1f}s")
+        _narrate(f"{_paint('✗', '31')} {shown} {time.monotonic() - started:.1f}s")
         raise
-    say(f"{_paint('✓', '32')} {text} {time.monotonic() - started:.1f}s")
+    _narrate(f"{_paint('✓', '32')} {shown} {time.monotonic() - started:.1f}s")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

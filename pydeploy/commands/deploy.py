@@ -53,4 +53,5 @@ def command(
     if outcome.state == "completed":
         from pydeploy.deploy import logs
 
-        console.out(logs.kept(session.open_session(site, engine), outcome.environment).rstrip())
+        log = logs.kept(session.open_session(site, engine), outcome.environment)
+        console.out(console.safe(log.rstrip()))
