@@ -13,8 +13,11 @@ from pydeploy.errors import UsageError
 
 LABEL_MAX = 63  # a DNS label, RFC 1035 section 2.3.4
 SERVICE_SEPARATOR = "--"  # <service>--<environment>; reserved, so no name may contain it
+_SERVICE_MAX = 40  # of the 63; so that an overlong name is cut behind the separator
+_REPOSITORY_MAX = 200  # the distribution specification allows 255, with the registry's address
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _SLUG_UNSAFE = re.compile(r"[^a-z0-9]+")
+_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|-+)[a-z0-9]+)*")  # no `__`: that is ours
 
 SITE = "io.pydeploy.site"
 ENVIRONMENT = "io.pydeploy.environment"
@@ -74,10 +77,8 @@ def host(environment_name: str, domain: str) -> str:
 
 def service_host(service: str, environment_name: str, domain: str) -> str:
     """`admin--10020.deploy.deepin.test`; one label deep, so that one wildcard certificate does."""
-    room = LABEL_MAX - len(SERVICE_SEPARATOR) - len(environment_name)
-    if room < 10:  # an overlong environment name: hash both
-        return f"{fit(f'{slug(service)}-{environment_name}', LABEL_MAX)}.{domain}"
-    return f"{fit(slug(service), room)}{SERVICE_SEPARATOR}{environment_name}.{domain}"
+    label = f"{fit(slug(service), _SERVICE_MAX)}{SERVICE_SEPARATOR}{environment_name}"
+    return f"{fit(label, LABEL_MAX)}.{domain}"
 
 
 def release(environment_name: str, version: str, repeat: int = 1) -> str:
@@ -95,9 +96,12 @@ def compose_project(prefix: str, release_name: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Lower case, everything else a hyphen; never empty.  A slug that lost anything is hashed."""
+    """Lower case, everything else a hyphen; never empty.  A slug that lost anything is hashed.
+
+    Case and the usual separators do not count: people take `My_Web` and `my-web` for one name.
+    """
     lowered = _SLUG_UNSAFE.sub("-", text.lower()).strip("-")
-    if lowered == text:
+    if lowered == text != "":
         return text
     if _SLUG_UNSAFE.sub("", lowered) and lowered.replace("-", "") == _letters(text):
         return lowered
@@ -117,8 +121,8 @@ def fit(text: str, room: int) -> str:
     return f"{text[: room - len(digest) - 1].rstrip('-')}-{digest}"
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+def _digest(text: str, length: int = 6) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
 
 
 def image_tag(*, change: int | None, patchset: int | None, revision: str) -> str:
@@ -131,10 +135,19 @@ def image_tag(*, change: int | None, patchset: int | None, revision: str) -> str
 def image_repository(namespace: str, gerrit_project: str, service: str) -> str:
     """`pydeploy/docs/hello-web/web`: ours to write, never the change's choice.
 
-    Path components follow the distribution specification ([a-z0-9] with single separators).
+    Path components follow the distribution specification.  Two projects never share a name, so
+    that neither can put an image or a build cache in the other's place.
     """
-    parts = [slug(part) for part in gerrit_project.split("/") if part.strip(".")]
-    return "/".join([namespace, *(parts or ["unnamed"]), slug(service)])
+    parts = [_component(part) for part in gerrit_project.split("/")] + [_component(service)]
+    path = "/".join(parts)
+    if len(path) > _REPOSITORY_MAX:
+        path = f"{parts[0][:60].rstrip('._-')}/{_digest(path, 12)}"
+    return f"{namespace}/{path}"
+
+
+def _component(text: str) -> str:
+    """`text` where the specification allows it; else a slug and a hash, which nobody else has."""
+    return text if _COMPONENT.fullmatch(text) else f"{fit(slug(text), 60)}__{_digest(text, 12)}"
 
 
 def registry_ref(registry: str | None, repository: str, tag: str) -> str:
