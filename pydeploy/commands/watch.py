@@ -22,7 +22,10 @@ def command(since: int | None, program: str | None) -> None:
     from pydeploy.errors import UsageError
     from pydeploy.state import store, watching
 
-    argv = shlex.split(program) if program else []
+    try:
+        argv = shlex.split(program) if program else []
+    except ValueError as problem:
+        raise UsageError(f"--exec {program!r}: {problem}") from problem
     opened = store.connect(cli.load_site())
     for change in watching.changes(opened, since=since, on_gap=console.warn):
         line = json.dumps(change)
