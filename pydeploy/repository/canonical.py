@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from pydeploy.repository.tree import Tree
 
 PROJECT = "pydeploy"
 TIMEOUT = 30.0
+_MAX_UNSET = 50  # variables; each is looked for in every text of the files
 _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 _LOG_LINE = re.compile(r"time=.* level=(\w+) msg=")
 _KEY_PATH = re.compile(r"\b(?:services|volumes|networks|configs|secrets)(?:\.[\w$-]+|\.\[\])+")
@@ -35,17 +37,20 @@ _NO_COMPOSE = re.compile(r"is not a docker command|unknown (shorthand )?flag")
 def environment() -> dict[str, str]:
     """The whole process environment of Compose; what is set here wins over a change's .env.
 
-    HOME is a fixed one, so that the model does not depend on who asks.  No engine is named.
+    HOME and PATH are fixed, so that the model does not depend on who asks.  No engine is named,
+    and nothing is fetched or traced.
     """
     inherited = shell.scrubbed()
     home = inherited.get("HOME", "/nonexistent")
     return {
-        "PATH": inherited.get("PATH", os.defpath),
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/nonexistent",
         "DOCKER_CONFIG": inherited.get("DOCKER_CONFIG", os.path.join(home, ".docker")),
         "DOCKER_HOST": "unix:///nonexistent.sock",
         "COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false",
         "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false",
+        "OTEL_SDK_DISABLED": "true",
+        "OTEL_TRACES_EXPORTER": "none",
         "LC_ALL": "C.UTF-8",
     }
 
@@ -84,11 +89,15 @@ def _file(folder: Path, name: str) -> Path:
 
 def _run(folder: Path, main: Path, notes: Notes, sources: Sources) -> shell.Finished | None:
     argv = compose.config(project=PROJECT, directory=folder, file=main, env_file=folder / ".env")
+    docker = shutil.which("docker")
+    if docker is None:
+        raise _no_compose("docker is not installed")
     env_vars = environment() | {"PWD": str(folder)}
     try:
-        finished = shell.run(argv, cwd=str(folder), env_vars=env_vars, timeout=TIMEOUT)
-    except FileNotFoundError as problem:
-        raise _no_compose("docker is not installed") from problem
+        # By its full path: the PATH of `env_vars` is not the one that it is found on.
+        finished = shell.run(
+            (docker, *argv[1:]), cwd=str(folder), env_vars=env_vars, timeout=TIMEOUT
+        )
     except shell.TimedOut:
         notes.add("compose.invalid", f"reading it took longer than {TIMEOUT:g} s", _main(sources))
         return None
@@ -107,7 +116,7 @@ def _main(sources: Sources) -> Place:
 
 
 def _note_unset(stderr: str, notes: Notes, sources: Sources) -> None:
-    for name in dict.fromkeys(_UNSET.findall(stderr)):
+    for name in list(dict.fromkeys(_UNSET.findall(stderr)))[:_MAX_UNSET]:
         places = (sources.place_of_text(f"${{{name}"), sources.place_of_text(f"${name}"))
         place = next((place for place in places if place.line), places[0])
         notes.add("compose.variable-unset", f"variable {name} is not set", place)

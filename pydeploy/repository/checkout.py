@@ -23,9 +23,12 @@ class Checkout:
       subnets or fixed addresses; what those were for is taken over by pydeploy.
     * a service that builds has `build` and no `image`; `build.context` is an absolute path
       inside `root`, `build.dockerfile` is relative to it.
-    * `type: bind` sources and the `file` of configs and secrets are absolute paths inside `root`.
+    * `type: bind` sources and the `file` of configs and secrets are absolute paths inside `root`;
+      links on the way led inside when it was read, so resolve them again when you open them.
+      A folder such as `root` itself holds `.git`, which is not content.
     * dollar signs are doubled, as compose prints them: give the model to compose again as it is,
-      and double the dollar of every text you add.
+      and double the dollar of every text you add.  Write it with `documents.dumped`: JSON's
+      surrogate pairs (an emoji, as `json.dumps` escapes it) are not YAML.
     """
 
     root: Path

@@ -238,6 +238,8 @@ def _key(node: Any) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise Malformed("yaml.key", "a key is a list or a mapping", line)
     value = _scalar(node)
+    if value == "<<":
+        raise Malformed("yaml.key", "a quoted '<<' is a merge key to some readers only", line)
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, bool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from pydeploy.repository.catalogue import CATALOGUE
 
 Severity = Literal["error", "warning"]
+MAX_FINDINGS = 200  # of each severity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +63,23 @@ def _printable(text: str) -> str:
 
 @dataclass
 class Notes:
-    """Collects findings while a repository is read; the same finding is kept once."""
+    """Collects findings while a repository is read.
+
+    The same finding is kept once, and so many of each severity: nobody reads more, and a
+    hostile file could ask for any number.
+    """
 
     findings: list[Finding] = field(default_factory=list)
+    _seen: set[Finding] = field(default_factory=set)
+    _counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, code: str, message: str, place: Place, *, mend: str = "") -> None:
         found = make(code, message, place, mend=mend)
-        if found not in self.findings:
+        if found in self._seen:
+            return
+        self._seen.add(found)
+        self._counts[found.severity] += 1
+        if self._counts[found.severity] <= MAX_FINDINGS:
             self.findings.append(found)
 
     @property

@@ -131,6 +131,8 @@ class _Inspector:
         result = policy.apply(
             model, site=self.site, tree=self.tree, sources=found, notes=self.notes
         )
+        if result is None:
+            return None
         team.check_front(service, result, self.tree, self.notes)
         built = dockerfiles.look(result, self.tree, found, self.notes)
         self.dockerfiles = [one.file for one in built]

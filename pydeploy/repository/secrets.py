@@ -32,7 +32,9 @@ _TOKENS = {
 }
 _TOKEN = {what: re.compile(pattern) for what, pattern in _TOKENS.items()}
 _URL = re.compile(
-    r"\b[a-z][a-z0-9+.-]*://[^\s/:@\"'$<>{}]*:([^\s/@\"'<>]+)@([\w.-]+|\$\{?\w+)", re.IGNORECASE
+    # Bounded, because a long line could make an unbounded pattern take its square in time.
+    r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'$<>{}]{0,200}:([^\s/@\"'<>]{1,200})@([\w.-]{1,255})",
+    re.IGNORECASE,
 )
 _SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|token|secret|api_?key|private_?key|credential", re.IGNORECASE

@@ -104,11 +104,14 @@ class Tree:
         except OSError as problem:
             code = "path.missing" if isinstance(problem, FileNotFoundError) else "path.special"
             raise Refused(code, f"{clean!r} cannot be read: {problem.strerror}") from problem
-        with open(handle, "rb") as stream:
+        try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise Refused("path.special", f"{clean!r} is not a regular file")
             self._refuse_if_swapped(handle, clean)
-            content = stream.read(limit + 1)
+            with open(handle, "rb", closefd=False) as stream:
+                content = stream.read(limit + 1)
+        finally:
+            os.close(handle)
         if len(content) > limit:
             raise Refused("path.too-large", f"{clean!r} is longer than {limit >> 10} KiB")
         return content

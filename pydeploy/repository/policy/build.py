@@ -45,7 +45,7 @@ def _additional_context(scope: Scope, path: KeyPath, value: Any) -> Any:
 
 def _args(scope: Scope, path: KeyPath, value: Any) -> Any:
     """BUILDKIT_SYNTAX and its like steer the builder, not the Dockerfile."""
-    for name in value:
+    for name in value if isinstance(value, dict) else ():
         if name.upper().startswith("BUILDKIT_"):
             scope.note("policy.build-privileges", (*path, name), "it steers the builder")
     return values.environment(scope, path, value)

@@ -56,5 +56,7 @@ _DEPLOY: Table = {
 
 def deploy(scope: Scope, path: KeyPath, value: Any) -> Any:
     kept = apply(scope, _DEPLOY, value, path)
+    if not isinstance(value, dict):
+        return value
     kept.pop("labels", None)  # of swarm services, which there are none of
     return kept or DROP

@@ -55,6 +55,8 @@ def volumes(scope: Scope, path: KeyPath, value: Any) -> Any:
 
 def _mount(scope: Scope, path: KeyPath, value: Any) -> Any:
     kept = apply(scope, _VOLUME, value, path)
+    if not isinstance(value, dict):
+        return value
     kind = value.get("type")
     if kind == "bind":
         return _bind(scope, path, kept)

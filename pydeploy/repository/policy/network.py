@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+import re
 from typing import Any
 
 from pydeploy.repository.documents import KeyPath
@@ -16,6 +18,7 @@ from pydeploy.repository.policy.rules import (
     Table,
     apply,
     drop,
+    has_shape,
     ignored,
     keep,
     one_of,
@@ -63,6 +66,8 @@ _MEMBERSHIP: Table = {
 
 def memberships(scope: Scope, path: KeyPath, value: Any) -> Any:
     """The networks of a service; one without options is null."""
+    if not has_shape(scope, path, value, dict):
+        return value
     return {
         name: apply(scope, _MEMBERSHIP, options, (*path, name)) if options else None
         for name, options in value.items()
@@ -88,12 +93,15 @@ _PORT: Table = dict.fromkeys(("target", "protocol", "name", "app_protocol"), kee
 
 
 def ports(scope: Scope, path: KeyPath, value: Any) -> Any:
-    return _unique(Each(_port)(scope, path, value))
+    kept = Each(_port)(scope, path, value)
+    return _unique(kept) if isinstance(kept, list) else kept
 
 
 def _port(scope: Scope, path: KeyPath, value: Any) -> Any:
     """The container's port counts; the host's is claimed when the environment starts."""
     kept = apply(scope, _PORT, value, path)
+    if not isinstance(value, dict):
+        return value
     protocol = value.get("protocol", "tcp")
     if protocol not in ("tcp", "udp"):
         scope.note("policy.ports", path, f"protocol {shown(protocol)} is not allowed")
@@ -106,12 +114,12 @@ def _port(scope: Scope, path: KeyPath, value: Any) -> Any:
 
 def _unique(items: list[Any]) -> list[Any]:
     """Two host ports of one container port are one port."""
-    return [item for n, item in enumerate(items) if item not in items[:n]]
+    return list({json.dumps(item, sort_keys=True): item for item in items}.values())
 
 
 def links(scope: Scope, path: KeyPath, value: Any) -> Any:
     """`db` or `db:alias`, of services of the same file."""
-    for number, link in enumerate(value):
+    for number, link in enumerate(value if has_shape(scope, path, value, list) else ()):
         if str(link).partition(":")[0] not in scope.model["services"]:
             scope.note("policy.external", (*path, number), f"{shown(link)} is not a service here")
     return value
@@ -123,7 +131,7 @@ def extra_hosts(scope: Scope, path: KeyPath, value: Any) -> Any:
 
 
 def _extra_host(scope: Scope, path: KeyPath, value: Any) -> Any:
-    address = str(value).replace(":", "=", 1).partition("=")[2].strip("[]")
+    address = re.sub(r"^[^=:]*[=:]", "", str(value)).strip("[]")
     try:
         ipaddress.ip_address(address)
     except ValueError:

@@ -38,6 +38,7 @@ class Scope:
     notes: Notes
     model: dict[str, Any]
     container_names: dict[str, str] = field(default_factory=dict)
+    is_strange: bool = False
 
     def note(self, code: str, path: KeyPath, message: str, *, mend: str = "") -> None:
         """A finding at `path`; the message begins with it."""
@@ -74,6 +75,17 @@ def keep(_scope: Scope, _path: KeyPath, value: Any) -> Any:
 
 def drop(_scope: Scope, _path: KeyPath, _value: Any) -> Any:
     return DROP
+
+
+def has_shape(scope: Scope, path: KeyPath, value: Any, shape: type) -> bool:
+    """Whether `value` is what the canonical model has here; a finding when another Compose
+    writes it in another way, because no rule has looked at that."""
+    if isinstance(value, shape):
+        return True
+    scope.is_strange = True
+    what = "mapping" if shape is dict else "list" if shape is list else "text"
+    scope.note("policy.value-not-allowed", path, f"{shown(value)} is not a {what}")
+    return False
 
 
 @dataclass(frozen=True)
@@ -126,11 +138,11 @@ def one_of(*allowed: Any, code: str = "policy.value-not-allowed") -> Rule:
 
 
 def matching(pattern: str, what: str, code: str = "policy.value-not-allowed") -> Rule:
-    """Keeps text (or a number) that matches as a whole."""
+    """Keeps text that matches as a whole."""
     compiled = re.compile(pattern)
 
     def rule(scope: Scope, path: KeyPath, value: Any) -> Any:
-        if not compiled.fullmatch(str(value)):
+        if has_shape(scope, path, value, str) and not compiled.fullmatch(value):
             scope.note(code, path, f"{shown(value)} is not {what}")
         return value
 
@@ -144,6 +156,8 @@ class Each:
     rule: Rule
 
     def __call__(self, scope: Scope, path: KeyPath, value: Any) -> Any:
+        if not has_shape(scope, path, value, list):
+            return value
         items = [self.rule(scope, (*path, n), item) for n, item in enumerate(value)]
         return [item for item in items if item is not DROP]
 
@@ -152,6 +166,8 @@ def named(rule: Rule) -> Rule:
     """Applies `rule` to every value of a mapping whose keys are names."""
 
     def every(scope: Scope, path: KeyPath, value: Any) -> Any:
+        if not has_shape(scope, path, value, dict):
+            return value
         results = {name: rule(scope, (*path, name), item) for name, item in value.items()}
         return {name: item for name, item in results.items() if item is not DROP}
 
@@ -160,8 +176,7 @@ def named(rule: Rule) -> Rule:
 
 def apply(scope: Scope, table: Table, value: Any, path: KeyPath) -> Any:
     """`value` with each key's rule applied; unknown keys are findings, `x-` keys and nulls go."""
-    if not isinstance(value, dict):
-        scope.note("policy.value-not-allowed", path, f"{shown(value)} is not a mapping")
+    if not has_shape(scope, path, value, dict):
         return value
     kept = {}
     for key, item in value.items():

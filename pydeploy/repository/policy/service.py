@@ -116,7 +116,7 @@ SERVICE: Table = {
     **_PRIVILEGES,
     **_LIMITS,
     "build": Nested(build.BUILD),
-    "image": matching(r"[\w.:/@-]+", "an image name"),
+    "image": matching(r"[a-zA-Z0-9][\w.:/@-]*", "an image name"),
     "container_name": _container_name,
     "environment": values.environment,
     "env_file": drop,  # Compose has put their content into `environment`

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from pydeploy.repository.documents import KeyPath
-from pydeploy.repository.policy.rules import DROP, Denied, Rule, Scope, Table, keep, shown
+from pydeploy.repository.policy.rules import (
+    DROP,
+    Denied,
+    Rule,
+    Scope,
+    Table,
+    has_shape,
+    keep,
+    shown,
+)
 
 # Docker's default set: asking for it again (after `cap_drop: [ALL]`) gives nothing new.
 CAPABILITIES = frozenset(
@@ -59,6 +68,8 @@ LOCAL_LOGS = ("json-file", "local", "none", "")
 
 def environment(scope: Scope, path: KeyPath, value: Any) -> Any:
     """A variable without a value would be filled from whoever starts the container."""
+    if not has_shape(scope, path, value, dict):
+        return value
     for name, content in value.items():
         if content is None:
             scope.note("compose.inherited", (*path, name), "it has no value and is dropped")
@@ -66,7 +77,7 @@ def environment(scope: Scope, path: KeyPath, value: Any) -> Any:
 
 
 def labels(scope: Scope, path: KeyPath, value: Any) -> Any:
-    for name in value:
+    for name in value if has_shape(scope, path, value, dict) else ():
         if name.lower().startswith(RESERVED_LABELS):
             scope.note("policy.labels", (*path, name), "this label is reserved")
     return value
@@ -104,7 +115,7 @@ def ipc(scope: Scope, path: KeyPath, value: Any) -> Any:
 
 def logging(scope: Scope, path: KeyPath, value: Any) -> Any:
     """pydeploy rotates logs on the engine; a change's driver would carry them elsewhere."""
-    driver = value.get("driver", "")
+    driver = value.get("driver", "") if has_shape(scope, path, value, dict) else ""
     if driver not in LOCAL_LOGS:
         scope.note("compose.logging", path, f"log driver {driver!r} is ignored")
     return DROP

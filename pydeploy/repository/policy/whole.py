@@ -46,14 +46,20 @@ _SECTIONS: dict[str, Table] = {
 
 def apply(
     model: dict[str, Any], *, site: Site, tree: Tree, sources: Sources, notes: Notes
-) -> dict[str, Any]:
-    """The neutralised model; what is refused is in `notes`."""
+) -> dict[str, Any] | None:
+    """The neutralised model; what is refused is in `notes`.
+
+    None when a value has another shape than Compose's model of today: nothing more can be said.
+    """
     scope = Scope(site=site, tree=tree, sources=sources, notes=notes, model=model)
     result: dict[str, Any] = apply_table(scope, TOP, model, ())
+    if scope.is_strange:
+        return None
     services = result.setdefault("services", {})
     _share_builds(scope, services)
     _join_default_network(services, result)
     _keep_names(scope, services)
+    _forget_absent(services)
     _count(scope, result)
     return result
 
@@ -120,6 +126,15 @@ def _keep_names(scope: Scope, services: dict[str, Any]) -> None:
         for key, options in memberships.items():
             aliases = [*(options or {}).get("aliases", []), alias]
             memberships[key] = {**(options or {}), "aliases": list(dict.fromkeys(aliases))}
+
+
+def _forget_absent(services: dict[str, Any]) -> None:
+    """An optional dependency on a service that a profile leaves out is none."""
+    for one in services.values():
+        wanted = one.get("depends_on", {})
+        kept = {name: how for name, how in wanted.items() if name in services}
+        if kept != wanted:
+            one["depends_on"] = kept
 
 
 def _count(scope: Scope, model: dict[str, Any]) -> None:

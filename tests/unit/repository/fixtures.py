@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from pydeploy.config.site import Site
+
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 # Written in two halves, so that no scanner takes this repository for a leak.
 _PLACEHOLDERS = {
@@ -37,6 +39,11 @@ def expectation(kind: str, name: str) -> dict[str, Any]:
     return expected
 
 
+def site(kind: str, name: str) -> Site:
+    """The site that the fixture is read at: the default one, or with the keys it names."""
+    return Site.model_validate(expectation(kind, name).get("site", {}))
+
+
 def checkout(kind: str, name: str, parent: Path) -> Path:
     """The fixture as a checkout in `parent`, which is empty otherwise."""
     expected = expectation(kind, name)
@@ -52,6 +59,8 @@ def checkout(kind: str, name: str, parent: Path) -> Path:
                 (root / file).write_text(text)
     if "make_fifo" in expected:
         os.mkfifo(root / expected["make_fifo"])
+    if "make_big" in expected:
+        (root / expected["make_big"]).write_text("x: " + "#" * (10 << 20) + "\n")
     if expected.get("make_git"):
         (root / ".git").mkdir()
         (root / ".git" / "config").write_text("[core]\n")

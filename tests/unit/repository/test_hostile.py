@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from pydeploy.clients import shell
-from pydeploy.config.site import Site
 from pydeploy.errors import ConfigError, LayoutError, PolicyError
 from pydeploy.repository import Finding, inspect, read
 from tests.unit.repository import fixtures
@@ -32,14 +31,14 @@ def test_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     started = _record(monkeypatch)
     before = _listing(tmp_path)
 
-    inspection = inspect(root, site=Site())
+    inspection = inspect(root, site=fixtures.site("hostile", name))
 
     expected = fixtures.expectation("hostile", name)
     assert inspection.checkout is None
     assert {finding.code for finding in inspection.errors} == set(expected["errors"])
     _assert_place(inspection.errors, expected)
     assert _listing(tmp_path) == before
-    assert all(argv[:2] == ("docker", "compose") and "config" in argv for argv in started)
+    assert all(argv[0].endswith("/docker") and "config" in argv for argv in started)
 
 
 @pytest.mark.parametrize("name", PATHS_FIRST)
@@ -48,7 +47,7 @@ def test_compose_is_not_asked(name: str, tmp_path: Path, monkeypatch: pytest.Mon
     root = fixtures.checkout("hostile", name, tmp_path)
     started = _record(monkeypatch)
     with pytest.raises((PolicyError, LayoutError, ConfigError)):
-        read(root, site=Site())
+        read(root, site=fixtures.site("hostile", name))
     assert started == []
 
 

@@ -1,4 +1,4 @@
-"""Repositories as they have been since 2015 are read, with a warning for each thing done to them."""
+"""Repositories as they have been since 2015 are read, with a warning for all that is done."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_is_read(name: str, tmp_path: Path) -> None:
     root = fixtures.checkout("untidy", name, tmp_path)
     expected = fixtures.expectation("untidy", name)
 
-    inspection = inspect(root, site=Site())
+    inspection = inspect(root, site=fixtures.site("untidy", name))
 
     errors = {finding.code for finding in inspection.errors}
     warnings = {finding.code for finding in inspection.findings if not finding.is_error}
