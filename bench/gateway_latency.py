@@ -22,13 +22,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "integration" / "platform"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from parts import Parts, free_port, running  # noqa: E402 (the path is set above)
-
-from pydeploy.clients.etcd import Etcd  # noqa: E402
-from pydeploy.state.keys import Keys  # noqa: E402
-from pydeploy.state.records import Route  # noqa: E402
+from pydeploy.clients.etcd import Etcd
+from pydeploy.state.keys import Keys
+from pydeploy.state.records import Route
+from tests.integration.platform.parts import Parts, free_port, running
 
 DOMAIN = "deploy.localhost"
 PAUSE = 0.02  # seconds between changes: one is measured, not a queue of them

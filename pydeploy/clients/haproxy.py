@@ -76,14 +76,17 @@ class HAProxy:
         """All targets that have open streams now."""
         return set(_BUSY.findall(self.ask("show table streams data.conn_cur gt 0")))
 
-    def wait_for_end(self, connection: socket.socket) -> None:
-        """Return when the process behind `connection` (see `attach`) has gone."""
-        connection.settimeout(None)
+    def has_ended(self, connection: socket.socket, *, within: float) -> bool:
+        """Whether the process behind `connection` (see `attach`) goes within so many seconds."""
+        connection.settimeout(within)
         try:
             while connection.recv(4096):
                 pass  # the prompt
+        except TimeoutError:
+            return False
         except OSError:
             pass  # reset: gone as well
+        return True
 
     def attach(self) -> socket.socket:
         """An interactive connection, which HAProxy keeps open as long as it lives."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +27,11 @@ from pydeploy.gateway.table import Table
 from pydeploy.state.records import Gateway
 from pydeploy.state.store import Store
 
-PID_EVERY = 2.0  # seconds; a reload has another process take over, without an end to be noticed
+LOOK_EVERY = 2.0  # seconds; for what no event tells
 AWAY_LIMIT = 5.0  # seconds without HAProxy until nobody should wait for this gateway
 SETTLE_LIMIT = 0.05  # seconds for which a stream of changes may hold back file and key
 _RETRY = 0.05
-_BULK = 200  # from so many edits on, replacing the whole map is quicker
+_BULK = 200  # changes; replacing the whole map is quicker than more of them one by one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,6 @@ class Follower:
         self._is_file_old = False
         self._is_key_old = False
         self._pid: int | None = None
-        self._pid_seen_at = 0.0
         self._away_since = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
@@ -121,7 +122,7 @@ class Follower:
     def _pause(self) -> float:
         """Until something has to be looked at by itself."""
         drain = self._drain.pause()
-        return PID_EVERY if drain is None else min(drain, PID_EVERY)
+        return LOOK_EVERY if drain is None else min(drain, LOOK_EVERY)
 
     def _take_more(self) -> None:
         """What else is there already: file and key are then written once for all of it."""
@@ -142,7 +143,7 @@ class Follower:
                 self._presence.follows(False)
                 self._say(f"etcd is away, serving what is known: {item.reason}")
             case Attached():
-                self._pid, self._pid_seen_at = item.pid, time.monotonic()
+                self._pid = item.pid
                 self._drain.forget()
                 self._put_in_step()
             case Detached():
@@ -171,15 +172,15 @@ class Follower:
         if not changes.events:
             return
         self._is_file_old = self._is_key_old = True
-        edits = [edit for event in changes.events if (edit := self._want(event)) is not None]
-        if not self._is_in_step:
-            return  # everything is handed over at once when HAProxy is there
-        if len(edits) > _BULK:
-            self._put_in_step()
+        edits = (self._want(event) for event in changes.events)
+        if not self._is_in_step or len(changes.events) > _BULK:
+            deque(edits, maxlen=0)  # everything is handed over at once, see _settle
+            self._is_in_step = False
             return
         try:
-            for edit in edits:
-                self._do(edit)
+            for edit in edits:  # one by one: an edit depends on what was done before it
+                if edit is not None:
+                    self._do(edit)
         except ServiceError as problem:
             self._is_in_step = False
             self._say(f"HAProxy did not take a change: {problem}")
@@ -231,24 +232,12 @@ class Follower:
         self._is_in_step = True
         self._is_key_old = True
 
-    def _check_pid(self) -> None:
-        """After a reload another process answers, with the map of the file."""
-        if self._pid is None or time.monotonic() - self._pid_seen_at < PID_EVERY:
-            return
-        self._pid_seen_at = time.monotonic()
-        try:
-            pid = self._haproxy.pid()
-        except ServiceError:
-            return  # the sentinel tells
-        if pid != self._pid or not self._is_in_step:
-            self._pid = pid
-            self._put_in_step()
-
     # -- file and key -------------------------------------------------------------------
 
     def _settle(self) -> None:
         """Make what was done last, and known."""
-        self._check_pid()
+        if not self._is_in_step:
+            self._put_in_step()
         self._look_at_drain()
         if self._is_file_old:
             self._write_file()
@@ -286,13 +275,15 @@ def watch_process(
     haproxy: HAProxy, emit: Callable[[Attached | Detached], None], stop: threading.Event
 ) -> None:
     """The sentinel: tells when HAProxy answers, and when it has gone. Its end is the end of a
-    connection that is held to it; only while it is away is it asked for again and again."""
+    connection that is held to it. A reload is no end: another process takes over, with the map of
+    the file, while the old one waits for us to let go; hence a look every now and then."""
     while not stop.is_set():
-        try:
-            with haproxy.attach() as connection:
-                emit(Attached(pid=haproxy.pid()))
-                haproxy.wait_for_end(connection)
-                emit(Detached())
-        except ServiceError:
-            pass
+        with suppress(ServiceError), haproxy.attach() as connection:
+            pid = haproxy.pid()
+            emit(Attached(pid=pid))
+            with suppress(ServiceError):  # refuses new connections: it is about to stop
+                while not haproxy.has_ended(connection, within=LOOK_EVERY):
+                    if stop.is_set() or haproxy.pid() != pid:
+                        break
+            emit(Detached())
         stop.wait(_RETRY)

@@ -25,6 +25,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def site_ports() -> dict[str, str]:
+    """Free ports for every service, as the variables of docker-compose.yml; all on loopback."""
+    names = ("ETCD_CLIENT", "ETCD_PEER", "REGISTRY", "GATEWAY_HTTP", "GATEWAY_HTTPS", "DNS")
+    ports = {f"PYDEPLOY_{name}_PORT": str(free_port()) for name in names}
+    return {"PYDEPLOY_GATEWAY_BIND": "127.0.0.1", **ports}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """A running compose project of some of the site's services."""
@@ -93,11 +100,17 @@ def wait_until(holds: Callable[[], bool], *, limit: float = 10.0) -> None:
         time.sleep(0.02)
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Connections that are broken off are part of these tests."""
+
+
 @contextmanager
 def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[int]:
     """An HTTP server on a free port of loopback."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

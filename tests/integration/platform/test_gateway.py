@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import http.client
 import http.server
@@ -22,7 +21,8 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
-from parts import Parts, free_port, get, running, serving, wait_until
+
+from tests.integration.platform.parts import Parts, free_port, get, running, serving, wait_until
 
 MAP = "/var/lib/pydeploy/gateway/routes.map"
 
@@ -94,10 +94,6 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):
-            super().handle()
 
     def log_message(self, *arguments: object) -> None:
         pass
