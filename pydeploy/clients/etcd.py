@@ -14,6 +14,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -282,7 +283,8 @@ def _close_when(stop: threading.Event, response: urllib3.BaseHTTPResponse) -> th
     def wait() -> None:
         while not done.is_set():
             if stop.wait(0.2):
-                response.shutdown()  # wakes the reader, which close() would not
+                with suppress(ValueError, OSError):  # it has ended by itself
+                    response.shutdown()  # wakes the reader, which close() would not
                 return
 
     threading.Thread(target=wait, daemon=True).start()

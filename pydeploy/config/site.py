@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from pydeploy.config import files
 from pydeploy.config.files import Section
-from pydeploy.config.types import Address, Domain, Duration, Label, PortRange, Size
+from pydeploy.config.types import (
+    AbsolutePath,
+    Address,
+    Domain,
+    Duration,
+    Label,
+    PortOrAuto,
+    PortRange,
+    Size,
+)
 from pydeploy.errors import SiteConfigError
 
 DEFAULT_PATH = Path("/etc/pydeploy/site.yml")
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Engine(Section):
@@ -26,7 +35,9 @@ class Engine(Section):
     host: str = Field(
         "unix:///var/run/docker.sock", description="unix://, ssh:// or tcp:// with tls"
     )
-    tls: Path | None = Field(None, description="folder with ca.pem, cert.pem, key.pem for tcp://")
+    tls: AbsolutePath | None = Field(
+        None, description="folder with ca.pem, cert.pem, key.pem for tcp://"
+    )
     bind: Address = Field("127.0.0.1", description="address on which environments publish ports")
     ports: PortRange = Field("20000-29999", description="host ports to claim from")
     subnets: str = Field("10.213.0.0/16", description="pool of the releases' private networks")
@@ -44,7 +55,9 @@ class Engine(Section):
     def _is_safe(self) -> Engine:
         scheme = urlsplit(self.host).scheme
         if scheme not in ("unix", "ssh", "tcp"):
-            raise ValueError(f"host {self.host!r}: write unix://, ssh:// or tcp:// with tls")
+            raise ValueError("host: write unix://, ssh:// or tcp:// with tls")
+        if urlsplit(self.host).password is not None:
+            raise ValueError("host: a password in it would be shown; use a key or tls")
         if scheme == "tcp" and self.tls is None:
             raise ValueError(
                 "host tcp:// without `tls`: an engine without TLS is open to everybody"
@@ -64,19 +77,24 @@ class Etcd(Section):
 
     endpoints: tuple[str, ...] = Field(("http://127.0.0.1:2379",), min_length=1)
     username: str | None = None
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
+    ca: AbsolutePath | None = None
+    cert: AbsolutePath | None = None
+    key: AbsolutePath | None = None
     timeout: Duration = Field(5, description="for one request")
     prefix: str = Field("/pydeploy/v1", pattern=r"^/[a-z0-9/_-]*[a-z0-9]$")
 
     @field_validator("endpoints")
     @classmethod
     def _are_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for endpoint in value:
+        for place, endpoint in enumerate(value, start=1):
             parts = urlsplit(endpoint)
+            if parts.username is not None:
+                raise ValueError(
+                    f"number {place}: write the user as `username` and give the password in "
+                    "$PYDEPLOY_ETCD_PASSWORD, not in the URL"
+                )
             if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError(f"{endpoint!r} is not an http:// or https:// URL")
+                raise ValueError(f"number {place} is not an http:// or https:// URL")
         return value
 
 
@@ -84,9 +102,9 @@ class Gateway(Section):
     """The proxy in front.  `auto` takes the usual port, or a free one where that is taken."""
 
     bind: Address = "0.0.0.0"  # noqa: S104 (the one door that is meant for everybody)
-    http_port: Port | Literal["auto"] = "auto"
-    https_port: Port | Literal["auto"] = "auto"
-    certificate: Path | None = Field(None, description="PEM with key, for *.domain")
+    http_port: PortOrAuto = "auto"
+    https_port: PortOrAuto = "auto"
+    certificate: AbsolutePath | None = Field(None, description="PEM with key, for *.domain")
     redirect_to_https: bool = False
     address: Address = Field("127.0.0.1", description="where agents reach it")
     drain: Duration = Field(10, description="longest wait for connections to an old release")
@@ -95,7 +113,7 @@ class Gateway(Section):
 
 class Dns(Section):
     bind: Address = "127.0.0.1"
-    port: Port | Literal["auto"] = "auto"
+    port: PortOrAuto = "auto"
     address: Address = Field("127.0.0.1", description="what every name resolves to")
 
 
@@ -108,13 +126,19 @@ class Registry(Section):
 
 
 class Proxy(Section):
+    """May hold a password, because proxies want it in the URL; it is not shown."""
+
     http: str | None = None
     https: str | None = None
     no: str | None = None
 
+    @field_serializer("http", "https")
+    def _hide_password(self, value: str | None) -> str | None:
+        return re.sub(r"//[^/]*@", "//***@", value) if value else value
+
 
 class Build(Section):
-    ca: Path | None = Field(
+    ca: AbsolutePath | None = Field(
         None, description="the site's CA bundle, given to builds as secret `ca`"
     )
     proxy: Proxy = Proxy()
@@ -126,7 +150,7 @@ class Limits(Section):
     """Put on every container; a compose file may ask for less, never for more."""
 
     memory: Size = 1 << 30
-    cpus: float = Field(2.0, gt=0)
+    cpus: float = Field(2.0, gt=0, allow_inf_nan=False)
     pids: int = Field(512, ge=16)
     log_size: Size = 10 << 20
     services: int = Field(20, ge=1, description="per environment")
@@ -156,7 +180,17 @@ class Defaults(Section):
     deadline: Duration = Field(120, description="until everything is healthy")
     deadline_max: Duration = 1800
     stop_grace: Duration = Field(10, description="between SIGTERM and SIGKILL")
+    lock_ttl: Annotated[Duration, Field(ge=3)] = Field(
+        15, description="without a sign of life until the lock of a dead process falls"
+    )
     lock_wait: Duration = Field(300, description="for another deploy of the same environment")
+
+    @model_validator(mode="after")
+    def _are_within_limits(self) -> Defaults:
+        for name in ("ttl", "deadline"):
+            if getattr(self, name) > getattr(self, f"{name}_max"):
+                raise ValueError(f"{name} is more than {name}_max")
+        return self
 
 
 class Site(Section):
@@ -167,7 +201,7 @@ class Site(Section):
     domains: tuple[Domain, ...] = Field(
         ("deploy.localhost",), min_length=1, description="first is primary"
     )
-    state_dir: Path = Path("/var/lib/pydeploy")
+    state_dir: AbsolutePath = Path("/var/lib/pydeploy")
     etcd: Etcd = Etcd()
     engines: dict[Label, Engine] = Field(default_factory=lambda: {"local": Engine()}, min_length=1)
     default_engine: Label | None = None
@@ -185,6 +219,11 @@ class Site(Section):
             raise ValueError(f"default_engine {self.default_engine!r} is not one of engines")
         if self.default_engine is None and len(self.engines) > 1:
             raise ValueError("default_engine: say which of the engines is the default")
+        hosts: dict[str, str] = {}
+        for name, engine in self.engines.items():
+            if engine.host in hosts:  # each would give out the ports of the other
+                raise ValueError(f"engines {hosts[engine.host]} and {name} have the same host")
+            hosts[engine.host] = name
         return self
 
     def engine_name(self, wanted: str | None) -> str:

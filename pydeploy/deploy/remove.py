@@ -55,6 +55,7 @@ def remove(session: Session, environment: str) -> Removal:
                 session.store.keys.lock(environment),
                 session.holder(),
                 wait=session.site.defaults.lock_wait,
+                ttl=session.site.defaults.lock_ttl,
                 check=mine.ensure,
                 on_wait=lambda one: console.say(
                     f"{environment} is locked by {one.holder}; waiting"

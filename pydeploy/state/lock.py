@@ -1,6 +1,6 @@
 """The lock of an environment (or of a build): a key on a lease that is kept alive.
 
-Whoever dies lets go by itself after `TTL` seconds.  The key's create revision is the fencing
+Whoever dies lets go by itself after `ttl` seconds.  The key's create revision is the fencing
 token: a write that must not happen after the lock was lost is made conditional on it.
 """
 
@@ -19,7 +19,6 @@ from pydeploy.state.keys import last
 from pydeploy.state.records import Holder
 
 TTL = 15  # seconds without a sign of life until a lock falls
-_BEAT = TTL / 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +42,7 @@ def hold(
     holder: Holder,
     *,
     wait: float,
+    ttl: int = TTL,
     check: Callable[[], None] = lambda: None,
     on_wait: Callable[[Holder], None] = lambda _: None,
     lost: threading.Event | None = None,
@@ -53,12 +53,12 @@ def hold(
     about every second, which may raise.  `lost` is set when the lease could not be kept.
     """
     lost = lost or threading.Event()
-    lease = etcd.grant(TTL)
+    lease = etcd.grant(ttl)
     stop = threading.Event()
-    beat = threading.Thread(target=_keep_alive, args=(etcd, lease, stop, lost), daemon=True)
+    beat = threading.Thread(target=_keep_alive, args=(etcd, lease, ttl, stop, lost), daemon=True)
     beat.start()
     try:
-        token = _acquire(etcd, key, holder, lease, wait, check, on_wait)
+        token = _acquire(etcd, key, holder, lease, ttl, wait, check, on_wait)
         yield Held(key=key, token=token, lease=lease, lost=lost)
     finally:
         stop.set()
@@ -66,10 +66,12 @@ def hold(
             etcd.revoke(lease)
 
 
-def _keep_alive(etcd: Etcd, lease: int, stop: threading.Event, lost: threading.Event) -> None:
+def _keep_alive(
+    etcd: Etcd, lease: int, ttl: int, stop: threading.Event, lost: threading.Event
+) -> None:
     """Renew until told to stop; `lost` once the lease is gone or could have run out."""
-    alive_until = time.monotonic() + TTL
-    while not stop.wait(_BEAT):
+    alive_until = time.monotonic() + ttl
+    while not stop.wait(ttl / 3):
         try:
             left = etcd.keep_alive(lease)
         except ServiceError:
@@ -87,6 +89,7 @@ def _acquire(
     key: str,
     holder: Holder,
     lease: int,
+    ttl: int,
     wait: float,
     check: Callable[[], None],
     on_wait: Callable[[Holder], None],
@@ -112,7 +115,7 @@ def _acquire(
                 f"{last(key)} is locked by {who.holder} since {who.since}"
                 + (f" ({who.build_url})" if who.build_url else ""),
                 hint="wait for it to end, or stop it; a dead holder's lock falls within "
-                f"{TTL} seconds by itself",
+                f"{ttl} seconds by itself",
             )
         if not told:
             on_wait(who)

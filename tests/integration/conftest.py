@@ -13,17 +13,21 @@ import pytest
 import yaml
 
 from pydeploy.config import site as site_config
+from tests.integration.support import leftovers
 from tests.integration.support.repositories import PYTHON, WEB, repository
 from tests.integration.support.site import LiveSite, Ports
 
 ROOT = Path(__file__).parents[2]
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
+PREFIX = "pytest"
+LOCK_TTL = 4  # seconds; a test that kills need not wait 15
+SLOTS = 12  # of 500 ports and a /16 each; which one is taken follows from the process id
 
 
 @pytest.fixture(scope="session")
-def worker() -> int:
-    """Which of several test processes this is: each has a site, ports and networks of its own."""
-    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+def site_name() -> str:
+    """Each test process has a site of its own, so that several may run on one engine."""
+    return f"{PREFIX}{os.getpid()}"
 
 
 @pytest.fixture(scope="session")
@@ -38,31 +42,32 @@ def site_ports() -> Ports:
 
 
 @pytest.fixture(scope="session")
-def site_file(tmp_path_factory: pytest.TempPathFactory, site_ports: Ports, worker: int) -> Path:
+def site_file(tmp_path_factory: pytest.TempPathFactory, site_ports: Ports, site_name: str) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    first = 22000 + 1000 * worker
+    slot = os.getpid() % SLOTS
+    first = 22000 + 500 * slot
     text = yaml.safe_dump(
         {
-            "site": f"test{worker}",
-            "compose_prefix": f"pt{worker}",
+            "site": site_name,
+            "compose_prefix": site_name,
             "domains": ["deploy.deepin.test", "deploy.localhost"],
             "state_dir": str(folder / "state"),
             "etcd": {"endpoints": [f"http://127.0.0.1:{site_ports.etcd}"]},
             "engines": {
                 "local": {
-                    "ports": f"{first}-{first + 999}",
-                    "subnets": f"10.{215 + worker}.0.0/16",
+                    "ports": f"{first}-{first + 499}",
+                    "subnets": f"10.{215 + slot}.0.0/16",
                 }
             },
             "gateway": {"bind": "127.0.0.1", "http_port": site_ports.http, "drain": "10s"},
             "dns": {"port": site_ports.dns},
             "registry": {
                 "address": f"127.0.0.1:{site_ports.registry}",
-                "namespace": f"pydeploy-test{worker}",
+                "namespace": site_name,
             },
             "build": {"ca": str(CA)} if CA.is_file() else {},
             "limits": {"memory": "256m", "pids": 128},
-            "defaults": {"deadline": "40s", "stop_grace": "5s", "lock_wait": "60s"},
+            "defaults": {"deadline": "40s", "stop_grace": "5s", "lock_wait": "60s", "lock_ttl": LOCK_TTL},
         }
     )
     path = folder / "site.yml"
@@ -71,10 +76,10 @@ def site_file(tmp_path_factory: pytest.TempPathFactory, site_ports: Ports, worke
 
 
 @pytest.fixture(scope="session")
-def platform_env_vars(site_file: Path, site_ports: Ports, worker: int) -> Iterator[None]:
+def platform_env_vars(site_file: Path, site_ports: Ports, site_name: str) -> Iterator[None]:
     """What platform/docker-compose.yml takes from the environment; `pydeploy up` sets the same."""
     mine = {
-        "PYDEPLOY_SITE": f"test{worker}",
+        "PYDEPLOY_SITE": site_name,
         "PYDEPLOY_ETCD_CLIENT_PORT": str(site_ports.etcd),
         "PYDEPLOY_ETCD_PEER_PORT": str(site_ports.etcd_peer),
         "PYDEPLOY_REGISTRY_PORT": str(site_ports.registry),
@@ -102,13 +107,13 @@ def docker_compose_file() -> str:
 
 
 @pytest.fixture(scope="session")
-def docker_compose_project_name(worker: int) -> str:
-    return f"pydeploy-test{worker}"
+def docker_compose_project_name(site_name: str) -> str:
+    return f"pydeploy-{site_name}"
 
 
 @pytest.fixture(scope="session")
 def docker_setup(platform_env_vars: None) -> list[str]:
-    return ["down --volumes --timeout 1", "up --build --detach --wait"]
+    return ["up --build --detach --wait"]
 
 
 @pytest.fixture(scope="session")
@@ -122,26 +127,21 @@ def live(
     site_ports: Ports,
     docker_compose_project_name: str,
     python_image: str,
+    dead_sessions_erased: None,
     docker_services: object,
-    worker: int,
 ) -> Iterator[LiveSite]:
     """The running site; whatever tests left on the engine under its name goes with it."""
     site = site_config.load(str(site_file), {})
-    _erase_labelled(site.site)
     yield LiveSite(
         site=site, file=site_file, ports=site_ports, project=docker_compose_project_name
     )
-    _erase_labelled(site.site)
+    leftovers.erase(site.site)
 
 
-def _erase_labelled(site: str) -> None:
-    label = f"label=io.pydeploy.site={site}"
-    for kind, flags in (("container", ["--all"]), ("network", []), ("volume", [])):
-        listing = ["docker", kind, "ls", *flags, "--quiet", "--filter", label]
-        found = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
-        if found:
-            force = [] if kind == "network" else ["--force"]
-            subprocess.run(["docker", kind, "rm", *force, *found], check=True, capture_output=True)
+@pytest.fixture(scope="session")
+def dead_sessions_erased() -> None:
+    """What test sessions that were killed left on the engine would only get in the way."""
+    leftovers.erase_dead(PREFIX)
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 
+answering = threading.Semaphore(1000)
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        with answering:
+            self.answer()
+
+    def answer(self):
         parts = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         status = 200
@@ -49,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that server_close waits for requests that are being answered
+    daemon_threads = True  # an idle kept-alive connection must not hold up the end
     request_queue_size = 128
 
 
@@ -58,6 +65,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print("listening", flush=True)
     server.serve_forever()
+    for _ in range(1000):  # all of them are free once nothing is being answered
+        answering.acquire()
 
 
 main()
