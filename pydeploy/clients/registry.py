@@ -6,6 +6,7 @@ Plain http is spoken to loopback addresses only, as Docker does.
 from __future__ import annotations
 
 import base64
+import hashlib
 import ipaddress
 import json
 import re
@@ -79,7 +80,14 @@ class Registry:
         if response.status == 404:
             return None
         self._expect(response, 200)
-        return str(response.headers["Docker-Content-Digest"])
+        told = response.headers.get("Docker-Content-Digest")
+        return told or self._computed(repository, reference)
+
+    def _computed(self, repository: str, reference: str) -> str:
+        """Of the manifest's bytes; the specification lets a registry leave the header out."""
+        response = self._manifest("GET", repository, reference)
+        self._expect(response, 200)
+        return f"sha256:{hashlib.sha256(response.data).hexdigest()}"
 
     def delete(self, repository: str, digest: str) -> bool:
         """Delete a manifest and its tags; False when it was not there."""

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydeploy.errors import PolicyError
+from pydeploy.errors import ConfigError, PolicyError
 
 GIT = ".git"  # never baked in: its config may hold the credentials of whoever cloned
+_PLAIN = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +92,34 @@ def _absolute(target: str, folder: str) -> str:
 
 def _owner(use: dict[str, Any]) -> str:
     uid, gid = use.get("uid"), use.get("gid")
-    return f"{uid or 0}:{gid or 0}" if uid or gid else ""
+    return _word(f"{uid or 0}:{gid or 0}", "uid or gid") if uid or gid else ""
 
 
 def _mode(mode: Any) -> str:
     """Compose gives an integer, or octal text in newer versions."""
     if mode is None:
         return ""
-    return f"{mode:04o}" if isinstance(mode, int) else str(mode)
+    return _word(f"{mode:04o}" if isinstance(mode, int) else str(mode), "mode")
+
+
+def _word(text: str, what: str) -> str:
+    """`text`, which becomes part of an option of COPY and must not become another one."""
+    if not _PLAIN.fullmatch(text):
+        raise ConfigError(f"{text!r} is no {what} of a config or secret", hint="write a number")
+    return text
+
+
+def covered(service: dict[str, Any], contents: tuple[Content, ...]) -> Iterator[str]:
+    """Targets that lie in a volume or tmpfs of the service, which a layer does not reach into.
+
+    A volume that is new takes over what the image has there; one that is kept does not.
+    """
+    mounts = [str(one["target"]) for one in service.get("volumes") or () if one["type"] != "bind"]
+    tmpfs = service.get("tmpfs") or ()
+    mounts += [one.partition(":")[0] for one in ([tmpfs] if isinstance(tmpfs, str) else tmpfs)]
+    for content in contents:
+        if any(Path(content.target).is_relative_to(mount) for mount in mounts):
+            yield content.target
 
 
 def stage(contents: tuple[Content, ...], root: Path, folder: Path) -> None:

@@ -37,6 +37,8 @@ class Maker:
         self.builder.stop.check()
         if not plan.is_ours:
             return self._ready_made(plan)
+        for target in plan.covered:
+            self._say(plan, f"warning: {target} lies in a volume: only a new volume gets it")
         base = "" if plan.recipe else self._ready_made(plan).digest
         identity = shape.identity_of(
             plan,

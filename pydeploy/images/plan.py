@@ -40,6 +40,7 @@ class Plan:
     image: str
     platform: str
     contents: tuple[Content, ...]
+    covered: tuple[str, ...] = ()  # targets of contents that lie in a volume
     repository: str  # with the registry's address, where there is a registry
     tag: str
 
@@ -70,18 +71,23 @@ def read(
     tag = names.image_tag(
         change=identity.change, patchset=identity.patchset, revision=identity.revision
     )
-    return tuple(
-        Plan(
-            service=name,
-            recipe=_recipe(service.get("build") or products.get(service.get("image")), name, root),
-            image=str(service.get("image") or ""),
-            platform=str(service.get("platform") or ""),
-            contents=content.of_service(model, service, root),
-            repository=_repository(site, identity, name),
-            tag=tag,
+    plans = []
+    for name, service in services.items():
+        build = service.get("build") or products.get(service.get("image"))
+        contents = content.of_service(model, service, root)
+        plans.append(
+            Plan(
+                service=name,
+                recipe=_recipe(build, name, root),
+                image=str(service.get("image") or ""),
+                platform=str(service.get("platform") or ""),
+                contents=contents,
+                covered=tuple(content.covered(service, contents)),
+                repository=_repository(site, identity, name),
+                tag=tag,
+            )
         )
-        for name, service in services.items()
-    )
+    return tuple(plans)
 
 
 def _repository(site: Site, identity: BuildIdentity, service: str) -> str:

@@ -12,6 +12,7 @@ from pydeploy.clients.registry import Registry
 from pydeploy.errors import ConfigError, ServiceError
 from pydeploy.images.stop import Stop
 
+_BAD_REQUEST = 400
 _HINT = "see that the registry runs and is reachable from the engine: `pydeploy doctor`"
 
 
@@ -33,6 +34,10 @@ class Transfer:
                 found: dict[str, Any] = self.engine.api.inspect_image(name)
             except docker.errors.ImageNotFound:
                 return None
+            except docker.errors.APIError as refused:
+                if refused.status_code == _BAD_REQUEST:
+                    raise ConfigError(f"{name!r} is no name of an image") from refused
+                raise
             return found
 
     def is_there(self, pinned: str, repository: str) -> bool:
@@ -84,6 +89,8 @@ class Transfer:
                     auth_config=self._auth(repository),
                 )
             )
+        # With containerd's image store the engine does not tell it.
+        digest = digest or self.named(repository, tag) or ""
         if not digest:
             raise ServiceError(
                 f"the registry gave no digest for {repository}:{tag}",

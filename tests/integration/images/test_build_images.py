@@ -196,6 +196,11 @@ def test_an_image_that_does_not_exist_is_the_authors(pushing: World) -> None:
         pushing.prepare({"store": {"image": name}})
 
 
+def test_a_name_that_is_none_is_the_authors(world: World) -> None:
+    with pytest.raises(ConfigError, match="no name of an image"):
+        world.prepare({"store": {"image": "No Name"}})
+
+
 def test_an_image_whose_registry_is_away_is_the_operators(world: World) -> None:
     with pytest.raises(ServiceError, match="could not be pulled") as failure:
         world.prepare({"store": {"image": "127.0.0.1:1/x:1"}})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pydeploy.errors import PolicyError
+from pydeploy.errors import ConfigError, PolicyError
 from pydeploy.images import content
 from pydeploy.images.content import Content
 
@@ -61,6 +61,25 @@ def test_mode_and_owner_of_a_config(tmp_path: Path, mode: Any, expected: str) ->
     use = {"source": "c", "uid": "5", "mode": mode}
     (found,) = content.of_service(model, {"configs": [use]}, tmp_path)
     assert (found.owner, found.mode) == ("5:0", expected)
+
+
+@pytest.mark.parametrize("use", [{"uid": "0 --from=other"}, {"gid": "0\nRUN x"}, {"mode": "7 -x"}])
+def test_an_owner_or_mode_is_not_another_option(tmp_path: Path, use: dict[str, Any]) -> None:
+    model = {"configs": {"c": {"file": str(tmp_path / "f")}}}
+    with pytest.raises(ConfigError):
+        content.of_service(model, {"configs": [{"source": "c", **use}]}, tmp_path)
+
+
+def test_what_lies_in_a_volume_is_named() -> None:
+    """A layer does not reach into it."""
+    service = {
+        "volumes": [{"type": "volume", "source": "v", "target": "/data"}],
+        "tmpfs": ["/run:size=1m"],
+    }
+    contents = tuple(
+        Content(source=Path("/r"), target=one) for one in ("/data/seed", "/run/x", "/database")
+    )
+    assert list(content.covered(service, contents)) == ["/data/seed", "/run/x"]
 
 
 def test_inline_configs_stay(tmp_path: Path) -> None:

@@ -73,6 +73,13 @@ def test_a_digest_is_there_or_not(server: Server) -> None:
     assert server.seen[0] == "HEAD /v2/a/b/manifests/sha256:1"
 
 
+def test_a_registry_that_does_not_tell_the_digest(server: Server) -> None:
+    """It is that of the bytes."""
+    server.answers["/v2/a/manifests/1"] = (200, {}, "{}")
+    digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    assert Registry(server.address).digest("a", "1") == digest
+
+
 def test_deleting_says_whether_there_was_something(server: Server) -> None:
     server.answers["/v2/a/manifests/sha256:1"] = (202, {}, "")
     registry = Registry(server.address)
