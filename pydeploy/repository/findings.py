@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -63,23 +62,15 @@ def _printable(text: str) -> str:
 
 @dataclass
 class Notes:
-    """Collects findings while a repository is read.
-
-    The same finding is kept once, and so many of each severity: nobody reads more, and a
-    hostile file could ask for any number.
-    """
+    """Collects findings while a repository is read; the same one is kept once."""
 
     findings: list[Finding] = field(default_factory=list)
     _seen: set[Finding] = field(default_factory=set)
-    _counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, code: str, message: str, place: Place, *, mend: str = "") -> None:
         found = make(code, message, place, mend=mend)
-        if found in self._seen:
-            return
-        self._seen.add(found)
-        self._counts[found.severity] += 1
-        if self._counts[found.severity] <= MAX_FINDINGS:
+        if found not in self._seen:
+            self._seen.add(found)
             self.findings.append(found)
 
     @property
@@ -87,14 +78,20 @@ class Notes:
         return any(finding.is_error for finding in self.findings)
 
     def has_error_of(self, *prefixes: str) -> bool:
-        return any(f.is_error and f.code.startswith(prefixes) for f in self.findings)
+        return any(one.is_error and one.code.startswith(prefixes) for one in self.findings)
 
 
-def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Errors first, then by place."""
+def in_order(findings: Collection[Finding]) -> tuple[Finding, ...]:
+    """Errors first, then by place; of each severity so many as somebody would read."""
+    errors = [finding for finding in findings if finding.is_error]
+    warnings = [finding for finding in findings if not finding.is_error]
     return tuple(
-        sorted(findings, key=lambda f: (not f.is_error, f.file, f.line, f.code, f.message))
+        one for part in (errors, warnings) for one in sorted(part, key=_rank)[:MAX_FINDINGS]
     )
+
+
+def _rank(finding: Finding) -> tuple[str, int, str, str]:
+    return finding.file, finding.line, finding.code, finding.message
 
 
 def excepted(finding: Finding, allowed: Iterable[str]) -> Finding:

@@ -121,8 +121,8 @@ class _Inspector:
         """The model after policy; None when Compose was not asked, or refused."""
         if not found.documents:
             return None
-        policy.prescan(found, self.notes)
         expansion.check(found, self.notes)
+        policy.prescan(found, self.notes)
         if self.notes.has_error_of("yaml.", "path."):
             return None  # paths first: Compose must not read what was refused
         model = canonical.model(self.tree, found, self.notes)

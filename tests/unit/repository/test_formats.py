@@ -52,8 +52,19 @@ def test_notes_are_bounded() -> None:
         for _ in range(2):
             notes.add("compose.ignored", str(number), PLACE)
     notes.add("policy.privileged", "seen all the same", PLACE)
-    assert len(notes.findings) == MAX_FINDINGS + 1
-    assert notes.has_error
+    kept = findings.in_order(notes.findings)
+    assert len(kept) == MAX_FINDINGS + 1
+    assert kept[0].code == "policy.privileged"
+
+
+def test_a_flood_hides_nothing() -> None:
+    """An error that is not shown still keeps Compose from running."""
+    notes = Notes()
+    for number in range(MAX_FINDINGS):
+        notes.add("config.invalid", str(number), PLACE)
+    notes.add("path.outside", "the one that matters", PLACE)
+    assert notes.has_error_of("yaml.", "path.")
+    assert not notes.has_error_of("policy.")
 
 
 def test_names_that_are_not_utf8() -> None:

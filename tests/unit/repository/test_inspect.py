@@ -59,6 +59,15 @@ def test_exceptions(
         assert result.checkout.model["services"]["web"]["privileged"] is True
 
 
+def test_grants_do_not_hide_what_is_not_granted(tmp_path: Path) -> None:
+    """However many findings a grant covers, the one that it does not cover counts."""
+    many = "".join(f"  s{n}: {{image: x, privileged: true}}\n" for n in range(300))
+    root = _repository(tmp_path / "r", f"services:\n{many}  z: {{image: x, pid: host}}\n")
+    site = Site.model_validate({"policy": {"exceptions": [GRANT]}, "limits": {"services": 1000}})
+    result = inspect(root, site=site, gerrit_project="iso/builder", branch="release/1")
+    assert [finding.code for finding in result.errors] == ["policy.host-namespace"]
+
+
 def test_paths_cannot_be_granted(tmp_path: Path) -> None:
     """Reading safely rests on them."""
     root = _repository(tmp_path / "r", PLAIN + "    env_file: /etc/environment\n")
