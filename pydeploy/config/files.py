@@ -6,15 +6,25 @@ import difflib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from pydeploy.errors import ConfigError
 
 
 class Section(BaseModel):
-    """Base of every section: immutable, and a misspelt key is an error."""
+    """Base of every section: immutable, and a misspelt key is an error.
+
+    A key without a value, such as a section of which every line is commented out, is the default.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None}
 
 
 M = TypeVar("M", bound=Section)
@@ -37,8 +47,14 @@ def parse(text: str, model: type[M], error: type[ConfigError], *, where: str) ->
 
     try:
         data = yaml.load(text, Loader=_loader())  # noqa: S506 (a SafeLoader with one more check)
-    except yaml.YAMLError as problem:
-        raise error(f"{where}: is not YAML: {problem}") from problem
+    except yaml.MarkedYAMLError as problem:  # its own text repeats the line, which may be secret
+        mark = problem.problem_mark or problem.context_mark
+        line = f" in line {mark.line + 1}" if mark else ""
+        raise error(f"{where}: is not YAML{line}: {problem.problem or problem.context}") from None
+    except (yaml.YAMLError, ValueError) as problem:  # ValueError: a date or number that is none
+        raise error(f"{where}: is not YAML: a value or character that YAML has not") from problem
+    except RecursionError as problem:
+        raise error(f"{where}: is nested too deeply") from problem
     if data is None:
         data = {}
     if not isinstance(data, dict):
@@ -64,13 +80,18 @@ def _loader() -> Any:
     def mapping(loader: Any, node: Any) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<`
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key should be a word", key_node.start_mark
+                )
             key = loader.construct_object(key_node)
-            if isinstance(key, str) and key != "<<" and key in seen:
+            if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key {key!r} is given twice", key_node.start_mark
                 )
-            if isinstance(key, str):
-                seen.add(key)
+            seen.add(key)
         loader.flatten_mapping(node)
         return dict(loader.construct_pairs(node, deep=True))
 
@@ -79,8 +100,11 @@ def _loader() -> Any:
 
 
 def _sentence(problem: Any, model: type[BaseModel]) -> str:
-    """`engines/local/bnd: unknown key; did you mean 'bind'?`; values are never repeated."""
-    location = [str(part) for part in problem["loc"]]
+    """`engines/local/bnd: unknown key; did you mean 'bind'?`.
+
+    pydantic's own messages repeat no value; ours only where it cannot hold a secret.
+    """
+    location = [str(part) for part in problem["loc"] if part != "[key]"]
     where = "/".join(location) or "(file)"
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key{_did_you_mean(location, model)}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from pydeploy.config import files
 from pydeploy.config.files import Section
@@ -16,6 +17,17 @@ FILE_NAMES = ("pydeploy.yml", "pydeploy.yaml")
 Kind = Literal["auto", "web", "worker", "job"]
 
 
+def _status(value: Any) -> str:
+    text = str(value)
+    first, _, last = text.partition("-")
+    if not re.fullmatch(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?", text) or first > (last or first):
+        raise ValueError("should be an HTTP status such as 200, or a range such as 200-399")
+    return text
+
+
+Status = Annotated[str, BeforeValidator(_status)]
+
+
 class Front(Section):
     """The service that answers under the environment's name."""
 
@@ -24,9 +36,7 @@ class Front(Section):
     path: str = Field(
         "/", pattern=r"^/[!-~]*$", description="what is asked to see whether it is healthy"
     )
-    status: str = Field(
-        "200-399", pattern=r"^\d{3}(-\d{3})?$", description="what counts as healthy"
-    )
+    status: Status = Field("200-399", description="what counts as healthy")
 
     def accepts(self, status: int) -> bool:
         first, _, last = self.status.partition("-")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from pydeploy import durations, names
 
@@ -69,6 +70,27 @@ def _address(value: Any) -> str:
 
 Address = Annotated[str, BeforeValidator(_address)]
 """An IPv4 address."""
+
+
+def _port_or_auto(value: Any) -> Any:
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    if number == "auto" or (type(number) is int and 1 <= number <= 65535):
+        return number
+    raise ValueError("should be a port from 1 to 65535, or auto")
+
+
+PortOrAuto = Annotated[int | Literal["auto"], BeforeValidator(_port_or_auto)]
+"""A port, or `auto` for one that pydeploy chooses."""
+
+
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute():
+        raise ValueError("write an absolute path: the current folder may be anybody's change")
+    return value
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+"""A path that means the same wherever pydeploy is called."""
 
 
 def _port_range(value: Any) -> str:
