@@ -132,7 +132,7 @@ class RawWatch:
         self._news = threading.Condition()
         revision = etcd.range(keys.lock()).revision
         batches = etcd.watch(keys.route(), after=revision, stop=self.stop)
-        self._run(lambda: [self._note(batch.revision) for batch in batches])
+        self._run(lambda: [self._note(e.kv.mod_revision) for b in batches for e in b.events])
 
     def seen_at(self, revision: int) -> float:
         with self._news:

@@ -22,4 +22,4 @@ exec etcd \
     --quota-backend-bytes 2147483648 \
     --snapshot-count 10000 \
     --experimental-watch-progress-notify-interval 10s \
-    --logger zap --log-level warn
+    --logger zap --log-level "${PYDEPLOY_ETCD_LOG_LEVEL:-warn}"

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydeploy.clients.etcd import Event, WatchLost
+from pydeploy.clients.etcd import Batch, Event, WatchLost
 from pydeploy.errors import ServiceError
 from pydeploy.state.store import Store
 
@@ -53,11 +53,17 @@ def follow(store: Store, emit: Callable[[Item], None], stop: threading.Event) ->
             emit(snapshot)
             wait = FIRST_WAIT
             for batch in store.etcd.watch(store.keys.route(), after=snapshot.revision, stop=stop):
-                emit(Changes(events=batch.events, revision=batch.revision))
+                emit(Changes(events=batch.events, revision=_up_to(batch)))
         except (WatchLost, ServiceError) as problem:
             emit(Lost(reason=str(problem)))
         stop.wait(wait)
         wait = min(wait * 2, LONGEST_WAIT)
+
+
+def _up_to(batch: Batch) -> int:
+    """Up to which revision all is known. A batch's own revision may be ahead of its events: etcd
+    names the store's, and hands more than a thousand revisions over in several batches."""
+    return batch.events[-1].kv.mod_revision if batch.events else batch.revision
 
 
 def _read(store: Store) -> Snapshot:

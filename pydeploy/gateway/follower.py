@@ -86,6 +86,7 @@ class Follower:
         self._table = Table()
         self._drain = Drain(drain_limit, haproxy.open_streams)
         self._revision = 0  # of the last change that is in `wanted`; 0: none was read yet
+        self._is_etcd_away = False
         self._is_in_step = False  # HAProxy's map is `wanted`
         self._is_file_old = False
         self._is_key_old = False
@@ -141,7 +142,9 @@ class Follower:
                 self._take_changes(item)
             case feed.Lost():
                 self._presence.follows(False)
-                self._say(f"etcd is away, serving what is known: {item.reason}")
+                if not self._is_etcd_away:  # once, not with every try
+                    self._say(f"etcd is away, serving what is known: {item.reason}")
+                self._is_etcd_away = True
             case Attached():
                 self._pid = item.pid
                 self._drain.forget()
@@ -163,6 +166,7 @@ class Follower:
             if (value := self._value(host, record)) is not None
         }
         self._revision = snapshot.revision
+        self._is_etcd_away = False
         self._is_file_old = self._is_key_old = True
         self._put_in_step()
         self._say(f"following {len(self._table.wanted)} routes from revision {snapshot.revision}")
