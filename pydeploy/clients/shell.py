@@ -113,7 +113,7 @@ def run(
     if stdin is not None:
         readers.append(_writer(process, stdin))
     try:
-        _wait(process, timeout, cancel)
+        _wait(process, argv, timeout, cancel)
     except BaseException:
         _stop(process)
         raise
@@ -156,13 +156,16 @@ def _started(target: Callable[[], None]) -> threading.Thread:
 
 
 def _wait(
-    process: subprocess.Popen[str], timeout: float | None, cancel: threading.Event | None
+    process: subprocess.Popen[str],
+    argv: Sequence[str],
+    timeout: float | None,
+    cancel: threading.Event | None,
 ) -> None:
     if cancel is None:
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired as problem:
-            raise TimedOut(f"{process.args!r} took longer than {timeout:g} s") from problem
+            raise TimedOut(f"{quoted(argv)} took longer than {timeout:g} s") from problem
         return
     # The end of the process is an event too: a waiter thread sets `done`, so that a short
     # program costs nothing and a cancel is seen at once.
@@ -174,7 +177,7 @@ def _wait(
 
     _started(wait_and_wake)
     if not woken.wait(timeout):
-        raise TimedOut(f"{process.args!r} took longer than {timeout:g} s")
+        raise TimedOut(f"{quoted(argv)} took longer than {timeout:g} s")
     if process.poll() is None:
         raise Cancelled()
 
@@ -200,10 +203,10 @@ class _EitherEvent:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """SIGTERM to the program's whole group, SIGKILL to what is left after five seconds."""
-    for number, patience in ((signal.SIGTERM, _KILL_AFTER), (signal.SIGKILL, _KILL_AFTER)):
+    """SIGTERM to the program's whole group; SIGKILL to what is left when the program has ended,
+    or after five seconds."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
-            return
+            process.wait(_KILL_AFTER)

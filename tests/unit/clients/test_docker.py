@@ -1,0 +1,99 @@
+"""One engine: what makes the CLI talk to it, and what its silence becomes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import docker.errors
+import pytest
+import requests
+
+from pydeploy.clients import docker as client
+from pydeploy.clients.docker import DockerEngine
+from pydeploy.config.site import Engine
+from pydeploy.errors import ServiceError
+
+
+def engine(**settings: object) -> DockerEngine:
+    return DockerEngine("local", Engine.model_validate(settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "env_vars"),
+    [
+        ({}, {"DOCKER_HOST": "unix:///var/run/docker.sock"}),
+        ({"host": "ssh://ci@b"}, {"DOCKER_HOST": "ssh://ci@b"}),
+        (
+            {"host": "tcp://b:2376", "tls": "/etc/b"},
+            {"DOCKER_HOST": "tcp://b:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/etc/b"},
+        ),
+    ],
+)
+def test_what_the_cli_is_told(settings: dict[str, str], env_vars: dict[str, str]) -> None:
+    """Always the host, so that no DOCKER_HOST or context of the agent decides."""
+    assert env_vars == engine(**settings).env_vars()
+
+
+@pytest.mark.parametrize(("host", "is_local"), [("unix:///x", True), ("ssh://b", False)])
+def test_which_engine_is_here(host: str, is_local: bool) -> None:
+    """Only there can ports and routes be looked at directly."""
+    assert is_local == engine(host=host).is_local
+
+
+def test_an_engine_that_is_away(tmp_path: Path) -> None:
+    """Exit 6 at once, with the engine's name and address and what to do."""
+    away = engine(host=f"unix://{tmp_path}/no.sock")
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match=r"engine 'local' does not answer at unix://") as refused:
+        away.sdk.ping()
+    assert ("docker", 6) == (refused.value.service, refused.value.exit_code)
+    assert "pydeploy doctor" in refused.value.hint
+    assert time.monotonic() - began < 3
+    assert not away.is_answering()
+
+
+def test_warming_up_an_engine_that_is_away_says_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The first real question says it."""
+    away = engine(host=f"unix://{tmp_path}/no.sock")
+    before = set(threading.enumerate())
+    away.warm_up()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+    assert ("", "") == capfd.readouterr()
+
+
+def api_error(status: int, explanation: str) -> docker.errors.APIError:
+    response = requests.Response()
+    response.status_code = status
+    return docker.errors.APIError("refused", response=response, explanation=explanation)
+
+
+def test_a_full_disk_is_the_operators() -> None:
+    """A server error that says so becomes exit 6 with what frees space."""
+    with pytest.raises(ServiceError, match="disk of engine 'local' is full"), engine().answering():
+        raise api_error(500, "write /var/lib/docker: no space left on device")
+
+
+def test_other_refusals_pass() -> None:
+    """An engine that answers "no" does answer."""
+    with pytest.raises(docker.errors.APIError), engine().answering():
+        raise api_error(404, "no such container")
+
+
+@pytest.mark.parametrize(
+    "gone", [requests.ConnectionError("x"), docker.errors.DockerException("x"), OSError("x")]
+)
+def test_silence_is_the_operators(gone: Exception) -> None:
+    """Whatever layer noticed it."""
+    with pytest.raises(ServiceError, match="does not answer"), engine().answering():
+        raise gone
+
+
+def test_one_of_a_site() -> None:
+    """By its name, with its settings."""
+    engines = {"a": Engine(), "b": Engine(host="ssh://b")}
+    assert ("b", "ssh://b") == ((found := client.one(engines, "b")).name, found.host)
