@@ -73,6 +73,10 @@ class WatchLost(Exception):
     """The watch ended (reconnect, compaction, cancel): read the range again, then watch anew."""
 
 
+class Compacted(WatchLost):
+    """What happened since the revision that was asked for is not known any more."""
+
+
 def equal(key: str, target: Target, number: int) -> Compare:
     """A condition: `equal(k, "CREATE", 0)` holds when `k` does not exist."""
     return {"key": _encode(key), "target": target, "result": "EQUAL", _FIELD[target]: str(number)}
@@ -203,6 +207,9 @@ class Etcd:
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
             if not (stop and stop.is_set()):
                 raise WatchLost(str(problem)) from problem
+        except WatchLost:
+            self._token = None  # it may be too old, which a watch is told in words only
+            raise
         finally:
             response.close()
             if closer:
@@ -232,9 +239,13 @@ class Etcd:
             answer: dict[str, Any] = json.loads(response.data)
         except ValueError as problem:
             raise _no_answer(method, f"not JSON (HTTP {response.status})") from problem
+        if not isinstance(answer, dict):
+            raise _no_answer(method, "what answers there is not etcd")
         if response.status != 200:
             reason = answer.get("message") or answer.get("error") or f"HTTP {response.status}"
             raise _no_answer(method, str(reason))
+        if not answer.keys() & {"header", "result"}:
+            raise _no_answer(method, "what answers there is not etcd")
         return answer
 
     def _send(
@@ -303,9 +314,15 @@ def _batches(line: bytes) -> Iterator[Batch]:
     if not line.strip():
         return
     message = json.loads(line)
+    if not isinstance(message, dict):
+        raise WatchLost("what answers there is not etcd")
     result = message.get("result")
-    if result is None or result.get("canceled"):
-        raise WatchLost(str(message.get("error") or result))
+    if result is None:
+        raise WatchLost(str(message.get("error")))
+    if "compact_revision" in result:
+        raise Compacted(f"compacted up to revision {result['compact_revision']}")
+    if result.get("canceled"):
+        raise WatchLost(str(result.get("cancel_reason") or "cancelled"))
     if result.get("created"):
         return
     yield Batch(
@@ -335,7 +352,7 @@ def _revision(answer: dict[str, Any]) -> int:
 
 
 def _encode(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+    return base64.b64encode(text.encode(errors="surrogateescape")).decode()
 
 
 def _decode(text: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from pydeploy.clients.etcd import Event, WatchLost
+from pydeploy.clients.etcd import Compacted, Event, WatchLost
 from pydeploy.errors import ServiceError
 from pydeploy.state.store import Store
 
@@ -27,7 +28,7 @@ def changes(
     Goes on where it stopped after a reconnect.  After a compaction what happened in between is
     lost: `on_gap` is told, and an `event: resync` says so in the stream.
     """
-    revision = since - 1 if since is not None else store.etcd.range(store.keys.root + "/x").revision
+    revision = since - 1 if since is not None else _now(store)
     yield {"revision": revision, "event": "start"}
     stop = stop or threading.Event()
     pause = _BACKOFF_FIRST
@@ -37,16 +38,26 @@ def changes(
                 for event in batch.events:
                     if shown := _shown(store, event):
                         yield shown
-                revision, pause = max(revision, batch.revision), _BACKOFF_FIRST
-        except WatchLost as lost:
-            if "compacted" in str(lost):
-                on_gap(f"the history before now was compacted away ({lost})")
-                revision = store.etcd.range(store.keys.root + "/x").revision
+                    # Not the batch's revision, which may be ahead of its events.
+                    revision = event.kv.mod_revision
+                pause = _BACKOFF_FIRST
+                if not batch.events:  # a progress notice: there was nothing up to here
+                    revision = max(revision, batch.revision)
+        except Compacted as gap:
+            with suppress(ServiceError):  # then the next watch says the same again
+                revision = _now(store)
+                on_gap(f"the history before now is gone ({gap})")
                 yield {"revision": revision, "event": "resync"}
+        except WatchLost:
+            pass  # go on where it stopped
         except ServiceError as away:
             on_gap(away.message)
         stop.wait(pause)
         pause = min(pause * 2, _BACKOFF_LAST)
+
+
+def _now(store: Store) -> int:
+    return store.etcd.range(f"{store.keys.root}/revision").revision  # of the store; no such key
 
 
 def _shown(store: Store, event: Event) -> dict[str, Any] | None:
