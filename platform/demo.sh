@@ -1,7 +1,7 @@
 #!/bin/bash
 # Show pydeploy on this machine: a site on loopback, and an example deployed twice under one name.
 #
-#   demo.sh         set-up, site up, deploy; leaves the site running. The URL is the last line.
+#   demo.sh         site up, deploy; leaves the site running. The URL is the last line.
 #   demo.sh down    remove the demo, and everything that it made
 #
 # May be run any number of times: what an earlier demo deployed is removed first.
@@ -13,48 +13,129 @@ root=$(dirname "$here")
 
 state=/var/lib/pydeploy/demo
 export PYDEPLOY_SITE=$state/site.yml
-pydeploy=$root/.venv/bin/pydeploy
+export PATH=$root/.venv/bin:$PATH
 change=10020
+domain=deploy.deepin.test
 ca=/etc/ssl/certs/ca-certificates.crt
 
-heading() { printf '\n── %s\n' "$*"; }
+heading() { printf '\n\033[1m%s\033[0m\n' "$*" | if [ -t 1 ]; then cat; else sed 's/\x1b\[[0-9]*m//g'; fi; }
 
 # run COMMAND...: shown as it would be typed, then run.
 run() {
-    printf '$ %s\n' "${*//$pydeploy/pydeploy}"
+    printf '$ %s\n' "$*"
     "$@"
 }
 
 write_site() {
     install -d -m 0755 "$state"
-    cp "$here/demo/site.yml" "$PYDEPLOY_SITE"
-    if [ -s "$ca" ]; then
-        printf '\nbuild:\n  ca: %s\n' "$ca" >>"$PYDEPLOY_SITE"
-    fi
+    {
+        cat "$here/demo/site.yml"
+        if [ -s "$ca" ]; then printf '\nbuild:\n  ca: %s\n' "$ca"; fi
+    } >"$PYDEPLOY_SITE.new"
+    mv "$PYDEPLOY_SITE.new" "$PYDEPLOY_SITE"
 }
 
-# commit MESSAGE: the example as it is now becomes a revision of its own.
-commit() {
-    git -C "$work" add --all
-    git -C "$work" -c user.name=demo -c user.email=demo@deploy.localhost commit --quiet --message "$1"
-}
+# The port that `pydeploy up` chose for: http, dns.
+port_of() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$state/ports.json"; }
 
 make_repository() {
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    cp -R "$root/examples/hello-web/." "$work"
-    git -C "$work" init --quiet
+    cp -R "$root/examples/hello-web" "$work/hello-web"
+    cd "$work/hello-web"
+    git init --quiet
 }
 
-deploy() {
-    run "$pydeploy" deploy "$work" --change "$change" --patchset "$1" --gerrit-project examples/hello-web
+# commit MESSAGE: the example as it is now becomes a revision of its own.
+commit() {
+    git add --all
+    git -c user.name=demo -c user.email=demo@$domain commit --quiet --message "$1"
 }
 
-# Asks the site's dns for the name, and the gateway at that address for the page.
+deploy() { run pydeploy deploy --change "$change" --patchset "$1"; }
+
+# Asks the site's dns for the name, and whoever it names for the page.
 fetch() {
-    local host=$change.deploy.deepin.test address
-    printf '$ dig +short @127.0.0.1 -p %s %s\n' "$dns_port" "$host"
-    address=$(dig +short +time=2 +tries=2 @127.0.0.1 -p "$dns_port" "$host")
+    local host=$change.$domain http address
+    http=$(port_of http)
+    printf '$ dig +short @127.0.0.1 -p %s %s\n' "$(port_of dns)" "$host"
+    address=$(dig +short +time=2 +tries=3 @127.0.0.1 -p "$(port_of dns)" "$host")
     echo "$address"
-    run curl --silent --show-error --fail --resolve "$host:$http_port:$address" "http://$host${suffix}/api"
+    run curl --silent --show-error --fail --noproxy '*' --resolve "$host:$http:$address" \
+        "http://$host:$http/api"
 }
+
+up() {
+    if [ ! -x "$root/.venv/bin/pydeploy" ]; then "$here/setup.sh"; fi
+    install_packages bind9-dnsutils curl git
+    write_site
+
+    heading 'The site: etcd, registry, gateway, dns'
+    run pydeploy up
+    if pydeploy status "$change" >/dev/null 2>&1; then
+        heading 'An earlier demo has left its environment'
+        run pydeploy remove "$change"
+    fi
+
+    make_repository
+    heading "Change $change, patchset 1"
+    commit 'Say hello'
+    local first second
+    first=$(deploy 1 | tee /dev/stderr | tail -n 1)
+    fetch
+
+    heading "Change $change, patchset 2: another revision, the same name"
+    sed -i 's/Hello from change/Hello again from change/' source/page.html
+    commit 'Say hello again'
+    second=$(deploy 2 | tee /dev/stderr | tail -n 1)
+    fetch
+    [ "$first" = "$second" ] || fail "the name has changed: $first, then $second" 'please report it'
+
+    heading 'What runs'
+    run pydeploy status
+
+    heading 'To play on'
+    cat <<END
+export PYDEPLOY_SITE=$PYDEPLOY_SITE
+. $root/.venv/bin/activate
+pydeploy logs $change; pydeploy new hello; pydeploy --help
+
+make demo-down      removes all of it
+
+END
+    echo "$second"
+}
+
+# Environments first: only etcd knows what of them is where.
+down() {
+    if [ ! -f "$PYDEPLOY_SITE" ]; then
+        echo 'demo: nothing is there'
+        return
+    fi
+    local names
+    mapfile -t names < <(pydeploy status --json | sed -n 's/^    "name": "\(.*\)",$/\1/p')
+    if [ "${#names[@]}" -gt 0 ]; then run pydeploy remove "${names[@]}"; fi
+    run pydeploy prune
+    run pydeploy down --purge
+    rm -rf "$state"
+    remove_images
+}
+
+# Those that no other site uses; they come back from the builder's cache in seconds.
+remove_images() {
+    local image
+    for image in $(docker image ls --quiet --filter 'reference=pydeploy-platform/*' | sort -u); do
+        if [ -z "$(docker ps --all --quiet --filter "ancestor=$image")" ]; then
+            docker image rm "$image" >/dev/null 2>&1 || true
+        fi
+    done
+}
+
+case ${1:-up} in
+up) up ;;
+down) down ;;
+*)
+    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    exit 64
+    ;;
+esac
