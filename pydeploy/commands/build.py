@@ -77,6 +77,7 @@ def _without_registry(site: Site) -> Site:
 def _build(checkout: Checkout, site: Site, engine: str | None, change: dict[str, Any]) -> Prepared:
     from pydeploy import images
     from pydeploy.clients import docker
+    from pydeploy.repository import git
     from pydeploy.state import store
 
     with console.step("build"):
@@ -88,7 +89,7 @@ def _build(checkout: Checkout, site: Site, engine: str | None, change: dict[str,
                 change=change["change"],
                 patchset=change["patchset"],
                 revision=checkout.revision,
-                created=store.timestamp(),
+                created=git.committed(checkout.root) or store.timestamp(),
             ),
             site=site,
             engine=docker.one(site.engines, site.engine_name(engine)),

@@ -143,7 +143,6 @@ class Build(Section):
     )
     proxy: Proxy = Proxy()
     timeout: Duration = 1800
-    memory: Size = 2 << 30
 
 
 class Limits(Section):

@@ -19,13 +19,13 @@ from pydeploy.deploy import (
     gateways,
     inventory,
     model,
-    plan,
     probe,
     retire,
     start,
     subnets,
     switch,
 )
+from pydeploy.deploy.plan import Plan
 from pydeploy.deploy.request import Request
 from pydeploy.deploy.session import Session
 from pydeploy.errors import PydeployError, ServiceError
@@ -46,6 +46,7 @@ class Work:
     session: Session
     request: Request
     checkout: Checkout
+    plan: Plan
     prepared: Prepared
     before: Environment | None
     still: tuple[Compare, ...]
@@ -64,7 +65,7 @@ class Attempt:
         self.old = work.before.current if work.before else None
         self.revision = work.request.revision or work.checkout.revision
         self.release_name = draft.release_name(work.request, self.revision, work.before)
-        self.plan = plan.make(work.prepared.model, work.checkout.service)
+        self.plan = work.plan
         self.scope = self.session.scope(self.environment, work.token)
         self.gateways = gateways.live(self.store) if self.plan.ports else {}
         self.hosts = [names.host(self.environment, domain) for domain in self.session.site.domains]

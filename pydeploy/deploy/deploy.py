@@ -17,7 +17,9 @@ from contextlib import contextmanager
 from pydeploy import console
 from pydeploy.clients import shell
 from pydeploy.deploy import failpoints, sweep
+from pydeploy.deploy import plan as plans
 from pydeploy.deploy.attempt import Attempt, Work
+from pydeploy.deploy.plan import Plan
 from pydeploy.deploy.request import Outcome, Request, Timings, outcome
 from pydeploy.deploy.session import Session
 from pydeploy.errors import Interrupted, PydeployError, Superseded
@@ -118,6 +120,7 @@ class _Deploy:
             return unchanged
         with self.clock.timed("check"):
             checkout = self._check()
+            plan = plans.make(checkout.model, checkout.service)
         try:
             with self.clock.timed("build"):
                 prepared = self._build(checkout)
@@ -136,7 +139,7 @@ class _Deploy:
             on_wait=self._say_who_holds,
             lost=self.session.cancel,
         ) as held:
-            return self._under_lock(held, checkout, prepared)
+            return self._under_lock(held, checkout, plan, prepared)
 
     def _check(self) -> Checkout:
         from pydeploy import repository
@@ -168,12 +171,15 @@ class _Deploy:
             )
 
     def _identity(self, checkout: Checkout) -> BuildIdentity:
+        """`created` is the commit's time, so that the same revision labels its image alike."""
+        from pydeploy.repository import git
+
         return BuildIdentity(
             gerrit_project=self.request.gerrit_project or checkout.service_name,
             change=self.request.change,
             patchset=self.request.patchset,
             revision=checkout.revision,
-            created=store.timestamp(),
+            created=git.committed(checkout.root) or store.timestamp(),
         )
 
     def _say_who_holds(self, holder: Holder) -> None:
@@ -181,7 +187,9 @@ class _Deploy:
             f"{self.environment} is locked by {holder.holder} since {holder.since}; waiting"
         )
 
-    def _under_lock(self, held: lock.Held, checkout: Checkout, prepared: Prepared) -> Outcome:
+    def _under_lock(
+        self, held: lock.Held, checkout: Checkout, plan: Plan, prepared: Prepared
+    ) -> Outcome:
         failpoints.reach("after-lock")
         record = self.session.store.environment(self.environment)
         unchanged = self._unchanged(record)
@@ -192,6 +200,7 @@ class _Deploy:
             session=self.session,
             request=self.request,
             checkout=checkout,
+            plan=plan,
             prepared=prepared,
             before=record,
             still=(held.still(), self.wish.still()),

@@ -70,7 +70,7 @@ def _network(declared: dict[str, Any], subnet: str, placement: Placement) -> dic
 
 
 def _service(name: str, service: dict[str, Any], placement: Placement) -> dict[str, Any]:
-    memory, cpus = _asked_limits(service)
+    memory, cpus, pids = _asked_limits(service)
     for key in _DROPPED:
         service.pop(key, None)
     limits = placement.limits
@@ -86,7 +86,7 @@ def _service(name: str, service: dict[str, Any], placement: Placement) -> dict[s
     service["mem_limit"] = str(min(memory or limits.memory, limits.memory))
     service["memswap_limit"] = service["mem_limit"]  # no swap on top
     service["cpus"] = min(cpus or limits.cpus, limits.cpus)
-    service["pids_limit"] = min(_positive(service.get("pids_limit")) or limits.pids, limits.pids)
+    service["pids_limit"] = min(pids or limits.pids, limits.pids)
     service["security_opt"] = ["no-new-privileges:true"]
     service["logging"] = {
         "driver": "json-file",
@@ -125,16 +125,13 @@ def _port(port: Port, bind: str) -> dict[str, Any]:
     }
 
 
-def _asked_limits(service: dict[str, Any]) -> tuple[int, float]:
-    """(bytes, cpus) that the file asks for; 0 where it says nothing."""
+def _asked_limits(service: dict[str, Any]) -> tuple[int, float, int]:
+    """(bytes, cpus, processes) that the file asks for; 0 where it says nothing, or "no limit"."""
     asked = service.get("deploy", {}).get("resources", {}).get("limits", {})
     memory = int(service.get("mem_limit") or asked.get("memory") or 0)
-    return memory, float(service.get("cpus") or asked.get("cpus") or 0)
-
-
-def _positive(value: Any) -> int:
-    number = int(value or 0)
-    return max(number, 0)
+    cpus = float(service.get("cpus") or asked.get("cpus") or 0)
+    pids = int(service.get("pids_limit") or asked.get("pids") or 0)
+    return memory, cpus, max(pids, 0)
 
 
 def _as_mapping(value: Any) -> dict[str, Any]:

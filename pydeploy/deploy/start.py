@@ -6,7 +6,6 @@ Compose starts it; the engine's events say when to look again; ports are probed 
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from pydeploy.deploy import diagnosis, failpoints, health, probe
 from pydeploy.deploy.inventory import Scope
 from pydeploy.deploy.plan import Kind, Model, Plan
 from pydeploy.errors import ServiceError
+from pydeploy.repository import documents
 from pydeploy.state.records import Port
 
 _LOOK_AGAIN = 5.0  # seconds after which we look without an event: one may have been lost
@@ -273,7 +273,7 @@ class _Compose:
         try:
             self._finished = shell.run(
                 compose.up(project=self._start.project, directory=self._start.folder),
-                stdin=json.dumps(self._start.model),
+                stdin=documents.dumped(self._start.model),
                 env_vars=shell.scrubbed(self._start.engine.env_vars()),
                 cancel=self._cancel,
                 timeout=self._start.deadline + 30,

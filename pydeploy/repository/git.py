@@ -61,6 +61,12 @@ def revision(root: Path) -> Revision:
     return Revision(name=_content_hash(root, entries), is_dirty=True)
 
 
+def committed(root: Path) -> str | None:
+    """When HEAD was committed, as ISO 8601; None without a commit."""
+    text = _git(root, "log", "-1", "--no-show-signature", "--format=%cI", "HEAD")
+    return text.strip() if text else None
+
+
 def remote_name(root: Path) -> str | None:
     """The last part of the origin's URL; for a name when nobody gave one."""
     url = _git(root, "config", "--get", "remote.origin.url")

@@ -67,7 +67,12 @@ def site_file(tmp_path_factory: pytest.TempPathFactory, site_ports: Ports, site_
             },
             "build": {"ca": str(CA)} if CA.is_file() else {},
             "limits": {"memory": "256m", "pids": 128},
-            "defaults": {"deadline": "40s", "stop_grace": "5s", "lock_wait": "60s", "lock_ttl": LOCK_TTL},
+            "defaults": {
+                "deadline": "40s",
+                "stop_grace": "5s",
+                "lock_wait": "60s",
+                "lock_ttl": LOCK_TTL,
+            },
         }
     )
     path = folder / "site.yml"
@@ -132,9 +137,7 @@ def live(
 ) -> Iterator[LiveSite]:
     """The running site; whatever tests left on the engine under its name goes with it."""
     site = site_config.load(str(site_file), {})
-    yield LiveSite(
-        site=site, file=site_file, ports=site_ports, project=docker_compose_project_name
-    )
+    yield LiveSite(site=site, file=site_file, ports=site_ports, project=docker_compose_project_name)
     leftovers.erase(site.site)
 
 

@@ -81,15 +81,15 @@ def test_remove_leaves_no_trace(live: LiveSite, change: int, web: Web) -> None:
     text = {key: value for key, value in live.keys().items() if str(change) in key}
     kinds = {key.split("/")[0] for key in text}
     assert kinds <= {"routes", "wanted"}
-    assert {value["state"] for key, value in text.items() if key.startswith("routes/")} == {"removed"}
+    assert {value["state"] for key, value in text.items() if key.startswith("routes/")} == {
+        "removed"
+    }
     assert live.get(change).status == 410
     pulled = live.engine.api.images(name=image["ref"])
     assert pulled == []
 
 
-def test_a_one_shot_ends_as_completed_with_its_log(
-    live: LiveSite, change: int, web: Web
-) -> None:
+def test_a_one_shot_ends_as_completed_with_its_log(live: LiveSite, change: int, web: Web) -> None:
     """A Compose v1 file with container_name that exits 0: success, log kept, nothing runs."""
     compose = """
     builder:

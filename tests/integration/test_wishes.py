@@ -55,9 +55,7 @@ def test_an_older_patchset_is_superseded_at_once(live: LiveSite, change: int, we
     assert live.get(change).told["PYDEPLOY_PATCHSET"] == "2"
 
 
-def test_remove_wished_during_a_build_leaves_nothing(
-    live: LiveSite, change: int, web: Web
-) -> None:
+def test_remove_wished_during_a_build_leaves_nothing(live: LiveSite, change: int, web: Web) -> None:
     """A change that was abandoned while it built does not come up afterwards."""
     slow = web(SLOW_BUILD, Dockerfile=SLOW_DOCKERFILE.format(change))
     deploy = live.cli.start("deploy", slow, "--change", change, "--patchset", 1, "--json")
@@ -71,9 +69,7 @@ def test_remove_wished_during_a_build_leaves_nothing(
     assert live.cli("status", change).code == 64
 
 
-def test_remove_wished_during_the_start_undoes_it(
-    live: LiveSite, change: int, web: Web
-) -> None:
+def test_remove_wished_during_the_start_undoes_it(live: LiveSite, change: int, web: Web) -> None:
     """The deploy that is starting notices, undoes what it began, and lets go of the lock."""
     never = WEB.replace('"/app/server.py"]', '"/app/server.py", "9999"]')
     deploy = live.cli.start("deploy", web(never), "--change", change, "--patchset", 1, "--json")
@@ -112,7 +108,14 @@ def test_a_deploy_woken_after_its_lease_changes_nothing(
     """SIGSTOP beyond the lease, another deploys, SIGCONT: the late one fails at the switch."""
     root = web()
     late = live.cli.start(
-        "deploy", root, "--change", change, "--patchset", 1, "--json", env={"PYDEPLOY_STOPPOINT": point}
+        "deploy",
+        root,
+        "--change",
+        change,
+        "--patchset",
+        1,
+        "--json",
+        env={"PYDEPLOY_STOPPOINT": point},
     )
     _wait(lambda: _is_stopped(late), 60)
     time.sleep(LOCK_TTL + 2)
@@ -154,6 +157,3 @@ def _wait(condition: Callable[[], object], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.1)
-
-
-
