@@ -1,0 +1,59 @@
+"""`pydeploy up`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from pydeploy import cli, console
+from pydeploy.commands import options
+
+if TYPE_CHECKING:
+    from pydeploy.config.site import Site
+    from pydeploy.platform.lifecycle import Running
+
+
+@click.command("up", epilog="Example: pydeploy --site /etc/pydeploy/site.yml up")
+@options.as_json
+def command(as_json: bool) -> None:
+    """Start the site on this machine: etcd, gateway, dns and registry, as site.yml has them.
+
+    Where port 80 or 53 is taken, others are chosen, kept, and become part of the URLs. While the
+    site runs, only what has changed in site.yml is started anew.
+    """
+    from pydeploy.config import site as site_config
+    from pydeploy.platform import lifecycle
+    from pydeploy.state import store
+
+    site = cli.load_site()
+    file = site_config.locate(click.get_current_context().find_root().obj, os.environ)
+    running = lifecycle.up(site, file, store.connect(site), os.environ)
+    _print(site, running, as_json)
+
+
+def _print(site: Site, running: Running, as_json: bool) -> None:
+    parts = _parts(site, running)
+    if as_json:
+        console.out_json({"site": site.site, "parts": parts})
+        return
+    console.table(("part", "address"), [(one["part"], one["address"]) for one in parts])
+
+
+def _parts(site: Site, running: Running) -> list[dict[str, str]]:
+    ports, gateway = running.ports, site.gateway
+    has_tls = gateway.certificate is not None
+    host = f"<environment>.{site.domains[0]}"
+    url = _url("https", host, ports.https) if has_tls else _url("http", host, ports.http)
+    found = {"gateway": url, "dns": f"{site.dns.bind}:{ports.dns}"}
+    if "etcd" in running.services:
+        found["etcd"] = site.etcd.endpoints[0]
+    if "registry" in running.services:
+        found["registry"] = str(site.registry.address)
+    return [{"part": part, "address": address} for part, address in found.items()]
+
+
+def _url(scheme: str, host: str, port: int) -> str:
+    is_usual = port == {"http": 80, "https": 443}[scheme]
+    return f"{scheme}://{host}{'' if is_usual else f':{port}'}/"

@@ -1,0 +1,1 @@
+"""The site's own life: starting and stopping its parts, checking them, telling resolvers of it."""
