@@ -85,10 +85,7 @@ def claim_subnets(
     chance: random.Random | None = None,
 ) -> dict[str, str]:
     """A subnet (CIDR) for each network name; `taken` are networks of others on that engine."""
-    foreign = [ipaddress.IPv4Network(one) for one in taken]
-    pool = ipaddress.IPv4Network(engine.subnets).subnets(new_prefix=engine.subnet_prefix)
-    free = [str(one) for one in pool if not any(one.overlaps(other) for other in foreign)]
-    picker = _Picker(free, chance or random.Random())  # noqa: S311 (no secret)
+    picker = _Picker(_free_subnets(engine, taken), chance or random.Random())  # noqa: S311 (no secret)
     prefix = store.keys.subnets(claimant.engine)
 
     def claim_one(network: str) -> str:
@@ -110,13 +107,36 @@ def claim_subnets(
     return {network: claim_one(network) for network in networks}
 
 
+def _free_subnets(engine: Engine, taken: Iterable[str]) -> list[str]:
+    """Every subnet of the pool that overlaps with none that is taken.
+
+    By number: comparing each with each takes seconds on an engine with many networks.
+    """
+    pool = ipaddress.IPv4Network(engine.subnets)
+    first, size = int(pool.network_address), 1 << (32 - engine.subnet_prefix)
+    used: set[int] = set()
+    for one in taken:
+        other = ipaddress.IPv4Network(one)
+        if other.overlaps(pool):
+            low = max(int(other.network_address) - first, 0)
+            high = min(int(other.broadcast_address) - first, pool.num_addresses - 1)
+            used.update(range(low // size, high // size + 1))
+    return [
+        f"{ipaddress.IPv4Address(first + number * size)}/{engine.subnet_prefix}"
+        for number in range(pool.num_addresses // size)
+        if number not in used
+    ]
+
+
 def note_foreign_port(store: Store, engine: str, port: int) -> None:
     """Remember for a while that something that is not ours holds `port`."""
     key = store.keys.port(engine, port)
     lease = store.etcd.grant(FOREIGN_KEPT)
-    store.etcd.txn(
+    answer = store.etcd.txn(
         [ops.equal(key, "CREATE", 0)], [ops.put(key, PortClaim(foreign=True).text(), lease=lease)]
     )
+    if not answer.succeeded:  # it is claimed: then it is ours that listens
+        store.etcd.revoke(lease)
 
 
 def let_go(store: Store, engine: str, is_ours: Callable[[PortClaim | SubnetClaim], bool]) -> int:

@@ -72,14 +72,14 @@ def _keep_alive(
     """Renew until told to stop; `lost` once the lease is gone or could have run out."""
     alive_until = time.monotonic() + ttl
     while not stop.wait(ttl / 3):
+        asked = time.monotonic()
         try:
             left = etcd.keep_alive(lease)
         except ServiceError:
             left = None
-        now = time.monotonic()
         if left:
-            alive_until = now + left
-        elif left == 0 or now > alive_until:
+            alive_until = asked + left
+        elif left == 0 or time.monotonic() > alive_until:
             lost.set()
             return
 

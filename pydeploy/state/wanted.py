@@ -104,8 +104,8 @@ def _follow(store: Store, mine: Wish, stop: threading.Event) -> None:
     while not stop.is_set():
         with suppress(WatchLost, ServiceError):
             now = store.read(mine.key, Wanted)
-            if now and now[0].mod_revision != mine.mod_revision:
-                _overtake(mine, now[1])
+            if now is None or now[0].mod_revision != mine.mod_revision:
+                _overtake(mine, now[1] if now else None)
                 return
             for batch in store.etcd.watch(mine.key, after=revision, single=True, stop=stop):
                 for event in batch.events:
