@@ -52,17 +52,23 @@ commit() {
     git -c user.name=demo -c user.email=demo@$domain commit --quiet --message "$1"
 }
 
-deploy() { run pydeploy deploy --change "$change" --patchset "$1"; }
+# deploy PATCHSET: leaves the URL in $url.
+deploy() {
+    printf '$ pydeploy deploy --change %s --patchset %s\n' "$change" "$1"
+    url=$(pydeploy deploy --change "$change" --patchset "$1")
+    echo "$url"
+}
 
 # Asks the site's dns for the name, and whoever it names for the page.
 fetch() {
-    local host=$change.$domain http address
+    local host=$change.$domain http address shown=
     http=$(port_of http)
+    [ "$http" = 80 ] || shown=:$http
     printf '$ dig +short @127.0.0.1 -p %s %s\n' "$(port_of dns)" "$host"
     address=$(dig +short +time=2 +tries=3 @127.0.0.1 -p "$(port_of dns)" "$host")
     echo "$address"
-    run curl --silent --show-error --fail --noproxy '*' --resolve "$host:$http:$address" \
-        "http://$host:$http/api"
+    no_proxy='*' run curl --silent --show-error --fail --resolve "$host:$http:$address" \
+        "http://$host$shown/api"
 }
 
 up() {
@@ -80,16 +86,16 @@ up() {
     make_repository
     heading "Change $change, patchset 1"
     commit 'Say hello'
-    local first second
-    first=$(deploy 1 | tee /dev/stderr | tail -n 1)
+    deploy 1
+    local first=$url
     fetch
 
     heading "Change $change, patchset 2: another revision, the same name"
     sed -i 's/Hello from change/Hello again from change/' source/page.html
     commit 'Say hello again'
-    second=$(deploy 2 | tee /dev/stderr | tail -n 1)
+    deploy 2
     fetch
-    [ "$first" = "$second" ] || fail "the name has changed: $first, then $second" 'please report it'
+    [ "$first" = "$url" ] || fail "the name has changed: $first, then $url" 'please report it'
 
     heading 'What runs'
     run pydeploy status
@@ -103,7 +109,7 @@ pydeploy logs $change; pydeploy new hello; pydeploy --help
 make demo-down      removes all of it
 
 END
-    echo "$second"
+    echo "$url"
 }
 
 # Environments first: only etcd knows what of them is where.
@@ -118,16 +124,18 @@ down() {
     run pydeploy prune
     run pydeploy down --purge
     rm -rf "$state"
+    rmdir --ignore-fail-on-non-empty "$(dirname "$state")"
     remove_images
 }
 
-# Those that no other site uses; they come back from the builder's cache in seconds.
+# The demo's own, and those of the site's parts unless another site uses them; all of them come
+# back from the builder's cache in seconds.
 remove_images() {
-    local image
-    for image in $(docker image ls --quiet --filter 'reference=pydeploy-platform/*' | sort -u); do
-        if [ -z "$(docker ps --all --quiet --filter "ancestor=$image")" ]; then
-            docker image rm "$image" >/dev/null 2>&1 || true
-        fi
+    local name='{{if eq .Tag "<none>"}}{{.ID}}{{else}}{{.Repository}}:{{.Tag}}{{end}}' version image
+    version=$(pydeploy --version)
+    for image in $(docker image ls --format "$name" --filter 'reference=127.0.0.1:15000/pydeploy/*/*') \
+        $(docker image ls --format "$name" --filter "reference=pydeploy-platform/*:${version##* }"); do
+        docker image rm "$image" >/dev/null 2>&1 || true
     done
 }
 
