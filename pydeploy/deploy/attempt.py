@@ -244,7 +244,13 @@ class Attempt:
 
     def _fetch(self, record: Environment) -> None:
         settings = self.plan.settings
-        answer = gateways.fetch(self.session.site, self.gateways, self.hosts[0], settings.path)
+        answer = gateways.fetch(
+            self.session.site,
+            self.gateways,
+            self.hosts[0],
+            settings.path,
+            accepts=settings.accepts,
+        )
         if answer.kind != "http" or not settings.accepts(answer.status):
             said = f"HTTP {answer.status}" if answer.kind == "http" else answer.detail
             raise ServiceError(

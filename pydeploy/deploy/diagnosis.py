@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 from collections.abc import Sequence
 
 from pydeploy.clients.docker import DockerEngine
@@ -14,9 +15,8 @@ from pydeploy.errors import DeployError
 from pydeploy.state.records import Port
 
 LOG_LINES = 30
-_LISTEN = (
-    "0A"  # the state of a listening socket in /proc/net/tcp (kernel, include/net/tcp_states.h)
-)
+_LISTEN = "0A"  # the state of a listening socket in /proc/net/tcp (kernel, tcp_states.h)
+_RESOLVER = "0B00007F"  # 127.0.0.11, Docker's own, in every container
 
 
 def broken(engine: DockerEngine, judgements: Sequence[Judgement]) -> DeployError:
@@ -87,7 +87,7 @@ def listening(engine: DockerEngine, states: Sequence[ContainerState]) -> str:
             fields = line.split()
             if len(fields) > 3 and fields[3] == _LISTEN:
                 address, _, number = fields[1].rpartition(":")
-                if address != "0B00007F":  # 127.0.0.11, Docker's own resolver
+                if address != _RESOLVER:
                     found[f"{_show(address)}:{int(number, 16)}"] = None
     return ", ".join(found)
 
@@ -103,11 +103,13 @@ def _proc_net_tcp(engine: DockerEngine, state: ContainerState) -> str:
 
 
 def _show(address: str) -> str:
-    if set(address) == {"0"}:
+    """Words of 32 bits, each with its last byte first (proc(5)); [::] listens on IPv4, too."""
+    raw = bytes.fromhex(address)
+    packed = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
+    if not any(packed):
         return "0.0.0.0"  # noqa: S104 (text, not an address to bind)
-    if len(address) == 8:
-        return ".".join(str(byte) for byte in bytes.fromhex(address)[::-1])
-    return f"[{address}]"
+    found = ipaddress.ip_address(packed)
+    return str(found) if found.version == 4 else f"[{found}]"
 
 
 def _logs(engine: DockerEngine, states: Sequence[ContainerState]) -> str:

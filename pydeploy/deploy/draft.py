@@ -76,7 +76,10 @@ def name_ports(
     for port in http:
         if port.service in by_service:
             continue
-        by_service[port.service] = names.service_host(port.service, environment, site.domains[0])
+        primary = names.service_host(port.service, environment, site.domains[0])
+        if primary in hosts:  # `my_web` beside `my-web`: the first keeps the name
+            continue
+        by_service[port.service] = primary
         for domain in site.domains:
             hosts[names.service_host(port.service, environment, domain)] = port
     return Named(front=front, hosts=hosts, by_service=by_service)

@@ -88,8 +88,15 @@ def _wait_for_change(store: Store, revision: int, limit: float) -> None:
     stop.set()
 
 
-def fetch(site: Site, gateways: dict[str, Gateway], host: str, path: str) -> probe.Answer:
-    """What `host` answers through each gateway; the first answer that is not HTTP, or the last."""
+def fetch(
+    site: Site,
+    gateways: dict[str, Gateway],
+    host: str,
+    path: str,
+    *,
+    accepts: Callable[[int], bool],
+) -> probe.Answer:
+    """What `host` answers through each gateway: the first answer that is not accepted, or the last."""
     answer = probe.Answer(kind="closed", detail="no gateway")
     for gateway in gateways.values():
         tls = _tls(site) if gateway.https_port is not None else None
@@ -97,7 +104,7 @@ def fetch(site: Site, gateways: dict[str, Gateway], host: str, path: str) -> pro
         answer = probe.ask(
             gateway.address, port, host=host, path=path, timeout=_FETCH_LIMIT, tls=tls
         )
-        if answer.kind != "http":
+        if answer.kind != "http" or not accepts(answer.status):
             break
     return answer
 

@@ -24,26 +24,30 @@ def _order(record: Environment) -> tuple[bool, int, str]:
     return (is_number, int(record.name) if is_number else 0, record.name)
 
 
-def _containers(session: Session, engines: set[str]) -> dict[str, dict[int, list[str]] | None]:
-    """engine → attempt → states of its containers; None for an engine that is away."""
-    found: dict[str, dict[int, list[str]] | None] = {}
+Alive = dict[str, "dict[int, dict[str, str]] | None"]
+"""engine → attempt → service → how its container is; None for an engine that is away."""
+
+
+def _containers(session: Session, engines: set[str]) -> Alive:
+    found: Alive = {}
     for name in engines:
-        by_attempt: dict[int, list[str]] = defaultdict(list)
+        by_attempt: dict[int, dict[str, str]] = defaultdict(dict)
         try:
             engine = session.engine_of(name)
             with engine.answering():
-                for one in engine.api.containers(all=True, filters=session.scope().filters()):
-                    attempt = one["Labels"].get(names.ATTEMPT, "0")
-                    is_up = one["State"] == "running" and "unhealthy" not in one["Status"]
-                    is_done = one["State"] == "exited" and "(0)" in one["Status"]
-                    by_attempt[int(attempt)].append("up" if is_up or is_done else one["Status"])
-            found[name] = by_attempt
+                listed = engine.api.containers(all=True, filters=session.scope().filters())
         except (ServiceError, KeyError):
             found[name] = None
+            continue
+        for one in listed:
+            labels = one["Labels"]
+            service = labels.get(names.SERVICE, "?")
+            by_attempt[int(labels.get(names.ATTEMPT, "0"))][service] = one["Status"]
+        found[name] = by_attempt
     return found
 
 
-def _one(record: Environment, alive: dict[str, dict[int, list[str]] | None]) -> dict[str, Any]:
+def _one(record: Environment, alive: Alive) -> dict[str, Any]:
     current = record.current
     value = record.model_dump(exclude={"current", "previous"})
     value["release"] = current.name if current else ""
@@ -55,14 +59,23 @@ def _one(record: Environment, alive: dict[str, dict[int, list[str]] | None]) -> 
     return value
 
 
-def _health(record: Environment, alive: dict[str, dict[int, list[str]] | None]) -> str:
+def _health(record: Environment, alive: Alive) -> str:
     if record.state == "completed" or record.current is None:
         return ""
     by_attempt = alive.get(record.current.engine)
     if by_attempt is None:
         return "engine away"
-    states = by_attempt.get(record.current.attempt, [])
-    return f"{states.count('up')}/{len(states)} up" if states else "gone"
+    states = by_attempt.get(record.current.attempt, {})
+    served = {port.service for port in record.current.ports}
+    up = sum(_is_up(status, service in served) for service, status in states.items())
+    return f"{up}/{len(states)} up" if states else "gone"
+
+
+def _is_up(status: str, has_port: bool) -> bool:
+    """`status` as `docker ps` words it; a one-shot that exited 0 counts as up."""
+    if status.startswith("Exited (0)"):
+        return not has_port
+    return status.startswith("Up") and "(unhealthy)" not in status
 
 
 def left(expires: str | None) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 # Docker's userland proxy accepts for a container that does not listen, and closes at once:
 # a connection counts only when it is still open after this many seconds.
 _SETTLE = 0.05
-_BODY_LIMIT = 4096
 
 
 def accepts(address: str, port: int, *, timeout: float = 1.0) -> bool:
@@ -33,7 +35,6 @@ class Answer:
 
     kind: Literal["http", "silent", "other", "closed"]
     status: int = 0
-    body: str = ""
     detail: str = ""
 
 
@@ -46,27 +47,59 @@ def ask(
     timeout: float = 5.0,
     tls: ssl.SSLContext | None = None,
 ) -> Answer:
-    """One GET to address:port for `host`; redirects are not followed."""
+    """One GET to address:port for `host`; redirects are not followed.
+
+    The status counts as soon as the head has come; a body, which may be an endless stream, is not
+    waited for.  It is over after `timeout` seconds, however slowly the other side drips.
+    """
     connection = (
         _NamedHttps(host, address, port, timeout, tls)
         if tls
         else http.client.HTTPConnection(address, port, timeout=timeout)
     )
+    limit = _Limit(timeout)
     try:
-        connection.request("GET", path, headers={"Host": host, "User-Agent": "pydeploy"})
-        response = connection.getresponse()
-        body = response.read(_BODY_LIMIT).decode("utf-8", "replace")
-        return Answer(kind="http", status=response.status, body=body)
+        connection.connect()
+        with limit.on(connection.sock):
+            connection.request("GET", path, headers={"Host": host, "User-Agent": "pydeploy"})
+            status = connection.getresponse().status
+        answer = Answer(kind="http", status=status)
     except TimeoutError:
-        return Answer(kind="silent", detail=f"no answer within {timeout:g} s")
+        answer = Answer(kind="silent", detail=f"no answer within {timeout:g} s")
     except (http.client.RemoteDisconnected, ConnectionError) as problem:
-        return Answer(kind="closed", detail=str(problem))
+        answer = Answer(kind="closed", detail=str(problem))
     except (http.client.HTTPException, ValueError) as problem:
-        return Answer(kind="other", detail=f"not HTTP: {type(problem).__name__}")
+        answer = Answer(kind="other", detail=f"not HTTP: {type(problem).__name__}")
     except OSError as problem:
-        return Answer(kind="closed", detail=str(problem))
+        answer = Answer(kind="closed", detail=str(problem))
     finally:
         connection.close()
+    if limit.is_over:  # what came is what we cut
+        return Answer(kind="silent", detail=f"no whole answer within {timeout:g} s")
+    return answer
+
+
+class _Limit:
+    """Shuts a socket when its time is over: a socket's own timeout begins anew at each byte."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.is_over = False
+
+    @contextlib.contextmanager
+    def on(self, connected: socket.socket) -> Iterator[None]:
+        def shut() -> None:
+            self.is_over = True
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(self._seconds, shut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 class _NamedHttps(http.client.HTTPSConnection):

@@ -188,12 +188,25 @@ def _wait_port(start: Start, port: Port, until: float) -> bool:
             continue
         if answer.kind == "other" or (answer.kind == "silent" and time.monotonic() > patience):
             return False
-        if answer.kind == "closed" and probe.accepts(start.engine.settings.bind, port.host_port):
+        if answer.kind == "closed" and _closes_on_http(start, port, path):
             return False
     if answer.kind == "silent" and not must:
         return False
     raise diagnosis.not_answering(
         start.engine, start.scope, port, path, answer, start.plan.settings
+    )
+
+
+def _closes_on_http(start: Start, port: Port, path: str) -> bool:
+    """True when the port surely listens, and yet closes at every request.
+
+    Listening is seen before each request: a program that comes up between the two would else be
+    taken for one that does not speak HTTP.
+    """
+    bind = start.engine.settings.bind
+    return all(
+        probe.accepts(bind, port.host_port) and _ask(start, port, path).kind == "closed"
+        for _ in range(2)
     )
 
 

@@ -45,26 +45,32 @@ def forward(
     longer lose their route.  Raises Superseded when the conditions `still` do not hold,
     CapacityError when a host is another environment's.
     """
-    before = _look(store, record.name, routes)
-    answer = store.etcd.txn(
-        [*still, *_unchanged(store, before)],
-        [
-            ops.put(store.keys.environment(record.name), record.text()),
-            *(ops.put(store.keys.route(host), route.text()) for host, route in routes.items()),
-            *(ops.delete(store.keys.route(host)) for host in before.routes if host not in routes),
-            *extra,
-        ],
-    )
-    if not answer.succeeded:
-        raise Superseded("whoever holds the lock or wished last")
-    return Switched(revision=answer.revision, before=before)
+    while True:
+        before = _look(store, record.name, routes)
+        gone = [host for host in before.routes if host not in routes]
+        answer = store.etcd.txn(
+            [*still, *_unchanged(store, before)],
+            [
+                ops.put(store.keys.environment(record.name), record.text()),
+                *(ops.put(store.keys.route(host), route.text()) for host, route in routes.items()),
+                *(ops.delete(store.keys.route(host)) for host in gone),
+                *extra,
+            ],
+        )
+        if answer.succeeded:
+            return Switched(revision=answer.revision, before=before)
+        if not _holds(store, still):
+            raise Superseded("whoever holds the lock or wished last")
+        # A route went between looking and writing, as a tombstone's does with its lease.
 
 
 def back(store: Store, still: Sequence[Compare], switched: Switched) -> int:
     """Put back what stood there; the revision, or 0 when somebody else has gone on meanwhile."""
     before = switched.before
-    operations = [_restore(store.keys.environment(before.environment), before.record)]
-    operations += [_restore(store.keys.route(host), kv) for host, kv in before.routes.items()]
+    operations = [_restore(store, store.keys.environment(before.environment), before.record)]
+    operations += [
+        _restore(store, store.keys.route(host), kv) for host, kv in before.routes.items()
+    ]
     answer = store.etcd.txn(list(still), operations)
     return answer.revision if answer.succeeded else 0
 
@@ -76,19 +82,24 @@ def mark(
     routes: Mapping[str, Route],
     lease: int = 0,
 ) -> int:
-    """Say `starting` or `failed` where no release serves; hosts of others are left alone.
+    """Say `starting` or `failed` where no release serves.
 
-    The revision, or 0 when the conditions do not hold any more.
+    The revision, or 0 when the conditions do not hold any more; CapacityError when a host is
+    another environment's.
     """
-    before = _look(store, environment, routes)
-    answer = store.etcd.txn(
-        [*still, *_unchanged(store, before)],
-        [
-            ops.put(store.keys.route(host), route.text(), lease=lease)
-            for host, route in routes.items()
-        ],
-    )
-    return answer.revision if answer.succeeded else 0
+    while True:
+        before = _look(store, environment, routes)
+        answer = store.etcd.txn(
+            [*still, *_unchanged(store, before)],
+            [
+                ops.put(store.keys.route(host), route.text(), lease=lease)
+                for host, route in routes.items()
+            ],
+        )
+        if answer.succeeded:
+            return answer.revision
+        if not _holds(store, still):
+            return 0
 
 
 def unmark(store: Store, environment: str, hosts: Iterable[str]) -> None:
@@ -124,5 +135,12 @@ def _unchanged(store: Store, before: Before) -> list[Compare]:
     ]
 
 
-def _restore(key: str, kv: KeyValue | None) -> Op:
-    return ops.put(key, kv.value, lease=kv.lease) if kv else ops.delete(key)
+def _holds(store: Store, still: Sequence[Compare]) -> bool:
+    return store.etcd.txn(list(still), []).succeeded
+
+
+def _restore(store: Store, key: str, kv: KeyValue | None) -> Op:
+    """What was on a lease that has ended meanwhile would be gone by now, too."""
+    if kv is None or (kv.lease and not store.etcd.keep_alive(kv.lease)):
+        return ops.delete(key)
+    return ops.put(key, kv.value, lease=kv.lease)

@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -443,9 +444,7 @@ def test_a_killed_worker_comes_back_with_the_routes_of_the_file(gateway: Gateway
     """`kill -9` of HAProxy: the engine starts it again, the map is read from disk."""
     folder = gateway.parts.volume("gateway")
     (folder / "routes.map").write_text("77.deploy.deepin.test removed\n")
-    argv = ["docker", "inspect", "-f", "{{.State.Pid}}", gateway.parts.container("gateway")]
-    master = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
-    worker = Path(f"/proc/{master}/task/{master}/children").read_text().split()[0]
+    (worker,) = _workers(gateway)
     os.kill(int(worker), signal.SIGKILL)
 
     def is_back() -> bool:
@@ -469,6 +468,26 @@ def test_a_reload_drops_nobody(gateway: Gateway, echo: int) -> None:
         get(gateway.http_port, "gateway.invalid")
     wait_until(lambda: _pid(gateway.tell("show info")) != _pid(before))
     wait_until(lambda: get(gateway.http_port, "1.deploy.deepin.test").status == 200)
+    wait_until(lambda: len(_workers(gateway)) == 1)  # the old one has gone
+
+
+def _workers(gateway: Gateway) -> list[str]:
+    argv = ["docker", "inspect", "-f", "{{.State.Pid}}", gateway.parts.container("gateway")]
+    master = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+    return Path(f"/proc/{master}/task/{master}/children").read_text().split()
+
+
+def test_it_stops_in_order_and_at_once(gateway: Gateway) -> None:
+    """Nothing is open, so nothing is waited for; 0, not killed."""
+    container = gateway.parts.container("gateway")
+    started = time.monotonic()
+    subprocess.run(["docker", "stop", container], check=True, capture_output=True)
+    took = time.monotonic() - started
+    argv = ["docker", "inspect", "-f", "{{.State.ExitCode}}", container]
+    code = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+    gateway.parts.compose("up", "--detach", "--no-build", "--wait", "gateway")
+    assert code == "0"
+    assert took < 3
 
 
 def _pid(info: str) -> str:
