@@ -17,6 +17,8 @@ export PATH=$root/.venv/bin:$PATH
 change=10020
 domain=deploy.deepin.test
 ca=/etc/ssl/certs/ca-certificates.crt
+ours=label=io.pydeploy.site=demo # what environments are made of
+parts=label=com.docker.compose.project=pydeploy-demo # the site itself
 
 heading() { printf '\n\033[1m%s\033[0m\n' "$*" | if [ -t 1 ]; then cat; else sed 's/\x1b\[[0-9]*m//g'; fi; }
 
@@ -112,20 +114,31 @@ END
     echo "$url"
 }
 
-# Environments first: only etcd knows what of them is where.
+# Environments first: etcd knows what of them is where. If it does not answer (a set-up that was
+# broken off), their labels do.
 down() {
-    if [ ! -f "$PYDEPLOY_SITE" ]; then
+    if [ ! -f "$PYDEPLOY_SITE" ] && [ -z "$(docker ps --all --quiet --filter "$parts")" ]; then
         echo 'demo: nothing is there'
         return
     fi
-    local names
-    mapfile -t names < <(pydeploy status --json | sed -n 's/^    "name": "\(.*\)",$/\1/p')
-    if [ "${#names[@]}" -gt 0 ]; then run pydeploy remove "${names[@]}"; fi
-    run pydeploy prune
-    run pydeploy down --purge
+    [ -f "$PYDEPLOY_SITE" ] || write_site
+    local found names
+    if found=$(pydeploy status --json 2>/dev/null); then
+        mapfile -t names < <(sed -n 's/^    "name": "\(.*\)",$/\1/p' <<<"$found")
+        if [ "${#names[@]}" -gt 0 ]; then run pydeploy remove "${names[@]}"; fi
+        run pydeploy prune
+    fi
+    sweep
+    run pydeploy down --purge --force
     rm -rf "$state"
     rmdir --ignore-fail-on-non-empty "$(dirname "$state")"
     remove_images
+}
+
+sweep() {
+    docker ps --all --quiet --filter "$ours" | xargs -r docker rm --force --volumes >/dev/null
+    docker network ls --quiet --filter "$ours" | xargs -r docker network rm >/dev/null
+    docker volume ls --quiet --filter "$ours" | xargs -r docker volume rm >/dev/null
 }
 
 # The demo's own, and those of the site's parts unless another site uses them; all of them come
@@ -139,6 +152,7 @@ remove_images() {
     done
 }
 
+[ "$(id -u)" -eq 0 ] || fail 'the demo needs root: it may have to install an engine' 'sudo make demo'
 case ${1:-up} in
 up) up ;;
 down) down ;;
