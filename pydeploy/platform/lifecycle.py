@@ -36,8 +36,9 @@ def up(site: Site, site_file: Path, store: Store, machine: Mapping[str, str]) ->
     May be called while it runs: only what has changed is started anew.
     """
     compose.expect_engine(site)
-    folder = _state_folder(site)
     chosen = _choose(site)
+    folder = _state_folder(site)
+    ports.save(place.ports_file(site), chosen)
     copy = _copy(site_file, folder / "site.yml")
     project = Project(site=site, env_vars=settings.env_vars(site, chosen, copy, machine))
     services = settings.services(site)
@@ -90,12 +91,10 @@ def _state_folder(site: Site) -> Path:
 
 
 def _choose(site: Site) -> Ports:
-    file = place.ports_file(site)
-    running = Project(site=site, env_vars={}).parts()
-    names = [part.service for part in running if part.state == "running"]
-    chosen = ports.choose(site, ports.load(file), names, listeners(), say=console.warn)
-    ports.save(file, chosen)
-    return chosen
+    parts = Project(site=site, env_vars={}).parts()
+    running = [part.service for part in parts if part.state == "running"]
+    kept = ports.load(place.ports_file(site))
+    return ports.choose(site, kept, running, listeners(), say=console.warn)
 
 
 def _copy(site_file: Path, target: Path) -> Path:

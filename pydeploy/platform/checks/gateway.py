@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydeploy.clients import shell
 from pydeploy.errors import ServiceError
+from pydeploy.platform import place
 from pydeploy.platform.checks.verdict import Context, Verdict, error, ok, warning
 from pydeploy.state.records import Gateway
 
@@ -34,9 +35,7 @@ def _answers(context: Context, identity: str, gateway: Gateway) -> Verdict:
     try:
         name = asked(gateway.address, gateway.http_port)
     except ServiceError as failure:
-        return error(
-            "gateway", f"{identity}: {failure.message}", "docker logs of the gateway; pydeploy up"
-        )
+        return error("gateway", f"{identity}: {failure.message}", f"pydeploy up; {_log(context)}")
     if name != context.site.site:
         return error(
             "gateway",
@@ -45,6 +44,10 @@ def _answers(context: Context, identity: str, gateway: Gateway) -> Verdict:
             "config",
         )
     return ok("gateway", f"{identity} answers at {where}")
+
+
+def _log(context: Context, service: str = "gateway") -> str:
+    return f"its log: docker logs {place.project(context.site)}-{service}-1"
 
 
 def asked(address: str, port: int, *, timeout: float = 3.0) -> str:
@@ -73,7 +76,7 @@ def _is_in_step(context: Context) -> Verdict:
             return error(
                 "gateway",
                 f"{', '.join(behind)} is behind etcd",
-                "docker logs of gateway-sync; restarting that container is safe",
+                f"{_log(context, 'gateway-sync')}; restarting that container is safe",
             )
         time.sleep(0.1)
 
