@@ -96,7 +96,7 @@ def fetch(
     *,
     accepts: Callable[[int], bool],
 ) -> probe.Answer:
-    """What `host` answers through each gateway: the first answer that is not accepted, or the last."""
+    """What `host` answers through each gateway: the first that is not accepted, or the last."""
     answer = probe.Answer(kind="closed", detail="no gateway")
     for gateway in gateways.values():
         tls = _tls(site) if gateway.https_port is not None else None

@@ -1,0 +1,123 @@
+"""What of ours is on an engine, by label: the parts without an engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pydeploy.deploy import inventory, sweep
+from pydeploy.deploy.inventory import Inventory, Item, Scope
+from tests.unit.deploy.samples import environment, release
+
+
+def item(kind: str = "container", attempt: str = "7", **keys: Any) -> Item:
+    labels = {
+        "io.pydeploy.environment": "10020",
+        "io.pydeploy.release": "10020-1",
+        "io.pydeploy.attempt": attempt,
+    }
+    return Item(kind=kind, identity="id", name="name", labels=labels, **keys)
+
+
+@pytest.mark.parametrize(
+    ("scope", "labels"),
+    [
+        (Scope(site="s"), ["io.pydeploy.site=s"]),
+        (
+            Scope(site="s", environment="10020"),
+            ["io.pydeploy.site=s", "io.pydeploy.environment=10020"],
+        ),
+        (
+            Scope(site="s", environment="10020", attempt=0),
+            [
+                "io.pydeploy.site=s",
+                "io.pydeploy.environment=10020",
+                "io.pydeploy.attempt=0",
+            ],
+        ),
+    ],
+)
+def test_filters(scope: Scope, labels: list[str]) -> None:
+    """Always the site's label: without it nothing is ever looked at."""
+    assert {"label": labels} == scope.filters()
+
+
+def test_an_item_knows_whose_it_is() -> None:
+    """By its labels."""
+    assert ("10020", "10020-1", 7) == (
+        (one := item()).environment,
+        one.release,
+        one.attempt,
+    )
+
+
+@pytest.mark.parametrize("attempt", ["", "x", "-1", "7 "])
+def test_an_attempt_that_is_no_number(attempt: str) -> None:
+    """Is nobody's: 0, which no token ever is."""
+    assert 0 == item(attempt=attempt).attempt
+
+
+def test_a_container_and_its_anonymous_volumes() -> None:
+    """Volumes without a name have 64 hexadecimal digits for one and go with their container."""
+    raw = {
+        "Id": "c0ffee",
+        "Names": ["/pd-r-10020-1-web-1"],
+        "Labels": {"io.pydeploy.attempt": "7"},
+        "Mounts": [
+            {"Type": "volume", "Name": "a" * 64},
+            {"Type": "volume", "Name": "named"},
+            {"Type": "bind", "Source": "/x"},
+            {"Type": "tmpfs"},
+        ],
+    }
+    found = inventory._container(raw)
+    assert ("pd-r-10020-1-web-1", 7, ("a" * 64,)) == (
+        found.name,
+        found.attempt,
+        found.anonymous_volumes,
+    )
+
+
+@pytest.mark.parametrize("raw", [{"Names": None, "Labels": None}, {"Names": [], "Labels": {}}])
+def test_a_container_that_is_just_going(raw: dict[str, Any]) -> None:
+    """The engine lists it without a name."""
+    found = inventory._container({"Id": "x", **raw})
+    assert ("?", "", ()) == (found.name, found.environment, found.anonymous_volumes)
+
+
+FULL = Inventory(
+    containers=(item(anonymous_volumes=("a", "b")), item(attempt="8")),
+    networks=(item("network"),),
+    volumes=(item("volume"),),
+)
+
+
+def test_counts() -> None:
+    """Anonymous volumes are volumes."""
+    assert {"containers": 2, "networks": 1, "volumes": 3} == FULL.counts()
+    assert {"containers": 0, "networks": 0, "volumes": 0} == Inventory().counts()
+
+
+def test_choosing() -> None:
+    """Of every kind."""
+    chosen = FULL.where(lambda one: one.attempt == 7)
+    assert ({"containers": 1, "networks": 1, "volumes": 3}, 3) == (
+        chosen.counts(),
+        len(chosen.items()),
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "engine", "attempt"),
+    [
+        (environment(current=release(attempt=7)), "local", 7),
+        (environment(current=release(attempt=7)), "other", 0),
+        (environment(state="completed", current=release(attempt=7)), "local", 0),
+        (environment(current=None), "local", 0),
+        (None, "local", 0),
+    ],
+)
+def test_what_belongs_on_an_engine(record: Any, engine: str, attempt: int) -> None:
+    """The current release's attempt, while it runs there; everything else is left over."""
+    assert attempt == sweep.kept_attempt(record, engine)

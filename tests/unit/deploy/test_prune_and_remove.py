@@ -1,0 +1,271 @@
+"""The parts of prune and remove that need no engine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pydeploy.deploy import failpoints, prune, remove
+from pydeploy.deploy.prune import Findings
+from pydeploy.deploy.remove import Removal
+from pydeploy.deploy.session import Session
+from pydeploy.errors import CapacityError, Interrupted, ServiceError, Superseded
+from pydeploy.state import lock
+from pydeploy.state.records import Change, Environment, PortClaim, Route
+from pydeploy.state.store import Store
+from tests.unit.deploy.samples import environment, release
+from tests.unit.deploy.test_session import session_on
+
+PAST, FUTURE = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+
+
+def labelled(name: str, attempt: int, kind: str) -> dict[str, Any]:
+    labels = {"io.pydeploy.environment": name, "io.pydeploy.attempt": str(attempt)}
+    return {"Id": f"{name}-{attempt}-{kind}", "Name": name, "Names": [f"/{name}"], "Labels": labels}
+
+
+@pytest.fixture
+def there() -> dict[str, list[Any]]:
+    """What the engine lists."""
+    return {"containers": [], "networks": [], "volumes": [], "images": []}
+
+
+@pytest.fixture
+def session(store: Store, there: dict[str, list[Any]]) -> Session:
+    opened = session_on(store)
+    api = SimpleNamespace(
+        containers=lambda **_: there["containers"],
+        networks=lambda **_: there["networks"],
+        volumes=lambda **_: {"Volumes": there["volumes"] or None},
+        images=lambda: there["images"],
+    )
+    opened.engine.__dict__["sdk"] = SimpleNamespace(api=api)
+    return opened
+
+
+def record(store: Store, one: Environment) -> None:
+    store.etcd.put(store.keys.environment(one.name), one.text())
+
+
+# -- what prune finds -------------------------------------------------------------------
+
+
+def test_nothing_to_find(session: Session) -> None:
+    """A clean site has no residue."""
+    assert (Findings(), 0) == (prune.look(session), prune.look(session).residue)
+
+
+@pytest.mark.parametrize(("expires", "found"), [(PAST, ("10020",)), (FUTURE, ()), (None, ())])
+def test_what_has_expired(session: Session, expires: str | None, found: tuple[str, ...]) -> None:
+    """Its time is over; without a time it never is."""
+    record(session.store, environment(expires=expires, current=None))
+    assert found == prune.look(session).expired
+
+
+def test_leftovers(session: Session, there: dict[str, list[Any]]) -> None:
+    """What does not carry the attempt of the recorded release, of every kind, by environment."""
+    record(session.store, environment(current=release(attempt=7)))
+    there["containers"] = [labelled("10020", 7, "c"), labelled("10020", 6, "c")]
+    there["networks"] = [labelled("10020", 6, "n"), labelled("gone", 5, "n")]
+    there["volumes"] = [labelled("gone", 5, "v")]
+    claim = PortClaim(environment="gone", token=5)
+    session.store.etcd.put(session.store.keys.port("local", 20000), claim.text())
+    kept = PortClaim(environment="10020", token=7)
+    session.store.etcd.put(session.store.keys.port("local", 20001), kept.text())
+    foreign = PortClaim(foreign=True)
+    session.store.etcd.put(session.store.keys.port("local", 20002), foreign.text())
+    found = prune.look(session)
+    assert {"10020": 2, "gone": 3} == found.orphans
+    assert 5 == found.residue
+
+
+@pytest.mark.parametrize(
+    ("route", "hosts", "is_stray"),
+    [
+        (Route(environment="10020"), ("a.test",), False),
+        (Route(environment="10020"), (), True),
+        (Route(environment="gone"), ("a.test",), True),
+        (Route(environment="gone", state="starting"), (), True),
+        (Route(environment="gone", state="removed"), (), False),
+        (Route(environment="gone", state="failed"), (), False),
+    ],
+)
+def test_stray_routes(
+    session: Session, route: Route, hosts: tuple[str, ...], is_stray: bool
+) -> None:
+    """That no record names; tombstones go by themselves."""
+    record(session.store, environment(hosts=hosts, current=None))
+    session.store.etcd.put(session.store.keys.route("a.test"), route.text())
+    assert ({route.environment: 1} if is_stray else {}) == prune.look(session).orphans
+
+
+def test_stale_images(session: Session, there: dict[str, list[Any]]) -> None:
+    """Ours that no record names; foreign ones are not looked at."""
+    record(session.store, environment(current=release()))
+    there["images"] = [
+        {"Id": "sha256:a", "RepoTags": ["pydeploy/hello/web:1"]},
+        {"Id": "sha256:stale", "RepoTags": ["pydeploy/hello/web:2"]},
+        {"Id": "sha256:debian", "RepoTags": ["debian:12"]},
+    ]
+    assert 1 == prune.look(session).images
+
+
+def test_what_is_being_worked_on_is_left_alone(
+    session: Session, there: dict[str, list[Any]]
+) -> None:
+    """Its lock says so; and images, which a build names only when it is done."""
+    record(session.store, environment("busy", expires=PAST, current=None))
+    there["containers"] = [labelled("busy", 6, "c")]
+    there["images"] = [{"Id": "sha256:new", "RepoTags": ["pydeploy/hello/web:2"]}]
+    key = session.store.keys.lock("busy")
+    with lock.hold(session.store.etcd, key, session.holder(), wait=0):
+        found = prune.look(session)
+    assert ((), {}, 0, ("busy",)) == (found.expired, found.orphans, found.images, found.busy)
+
+
+def test_findings_as_data() -> None:
+    """What `--json` prints."""
+    found = Findings(expired=("a",), orphans={"b": 2}, images=3, busy=("c",))
+    assert {
+        "expired": ["a"],
+        "orphans": {"b": 2},
+        "images": 3,
+        "busy": ["c"],
+        "residue": 6,
+    } == found.as_dict()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [CapacityError("locked"), ServiceError("away", service="docker"), Superseded("somebody")],
+)
+def test_one_failure_does_not_stop_the_others(session: Session, failure: Exception) -> None:
+    """It is said, and the next environment is looked at."""
+
+    def act(*_: Any) -> None:
+        raise failure
+
+    prune._each(session, "10020", act)
+    assert session.store.etcd.get(session.store.keys.lock("10020")) is None
+
+
+def test_ctrl_c_stops_all(session: Session) -> None:
+    """It is no failure of one environment."""
+
+    def act(*_: Any) -> None:
+        raise Interrupted(2)
+
+    with pytest.raises(Interrupted):
+        prune._each(session, "10020", act)
+
+
+# -- what remove leaves -----------------------------------------------------------------
+
+
+def test_residue(session: Session, there: dict[str, list[Any]]) -> None:
+    """Everything of the environment that is still there, by name; a tombstone is not."""
+    keys, etcd = session.store.keys, session.store.etcd
+    record(session.store, environment())
+    etcd.put(keys.log("10020"), "log")
+    etcd.put(keys.port("local", 20000), PortClaim(environment="10020").text())
+    etcd.put(keys.port("local", 20001), PortClaim(environment="other").text())
+    etcd.put(keys.route("a.test"), Route(environment="10020").text())
+    etcd.put(keys.route("b.test"), Route(environment="10020", state="removed").text())
+    etcd.put(keys.route("c.test"), Route(environment="other").text())
+    there["networks"] = [labelled("10020", 6, "n")]
+    assert [
+        "network 10020 on local",
+        keys.port("local", 20000),
+        keys.environment("10020"),
+        keys.log("10020"),
+        keys.route("a.test"),
+    ] == remove.residue(session, "10020")
+
+
+@pytest.fixture
+def held(session: Session) -> Iterator[lock.Held]:
+    key = session.store.keys.lock("10020")
+    with lock.hold(session.store.etcd, key, session.holder(), wait=0) as mine:
+        yield mine
+
+
+def test_routes_become_tombstones(session: Session, held: lock.Held) -> None:
+    """Of this environment only; on a lease, so that they go by themselves."""
+    keys, etcd = session.store.keys, session.store.etcd
+    etcd.put(keys.route("a.test"), Route(environment="10020", port=1).text())
+    etcd.put(keys.route("b.test"), Route(environment="other", port=2).text())
+    assert 1 == remove._unroute(session, "10020", environment(), held)
+    found = session.store.routes()
+    assert Route(environment="10020", release="10020-3", state="removed") == found["a.test"]
+    assert Route(environment="other", port=2) == found["b.test"]
+    kv = etcd.get(keys.route("a.test"))
+    assert kv is not None
+    assert kv.lease > 0
+
+
+def test_a_tombstone_is_not_renewed(session: Session, held: lock.Held) -> None:
+    """Removing twice does not make "was removed" last longer."""
+    keys, etcd = session.store.keys, session.store.etcd
+    etcd.put(keys.route("a.test"), Route(environment="10020", state="removed").text())
+    assert 0 == remove._unroute(session, "10020", None, held)
+
+
+def test_who_lost_the_lock_unroutes_nothing(session: Session) -> None:
+    """A removal that slept beyond its lease: somebody may have deployed since."""
+    keys, etcd = session.store.keys, session.store.etcd
+    key = keys.lock("10020")
+    with lock.hold(etcd, key, session.holder(), wait=0) as late:
+        pass
+    etcd.put(keys.route("a.test"), Route(environment="10020", port=1).text())
+    with lock.hold(etcd, key, session.holder(), wait=0), pytest.raises(Superseded):
+        remove._unroute(session, "10020", None, late)
+    assert "running" == session.store.routes()["a.test"].state
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "number"),
+    [
+        ("10020", 10020, 10020),
+        ("10020", None, 10020),
+        ("staging", 10020, None),
+        ("staging", None, None),
+    ],
+)
+def test_whose_images_go(name: str, change: int | None, number: int | None) -> None:
+    """A change's images go with its own environment, not with another that it was put into."""
+    it = Change(number=change, patchset=1, revision="x") if change else None
+    assert number == remove._change_of(name, environment(name, change=it))
+
+
+def test_a_removal_as_data() -> None:
+    """What `--json` prints; `superseded` where a newer wish came."""
+    removal = Removal(environment="10020", removed={"routes": 1}, residue=1, left=("x",))
+    assert {
+        "environment": "10020",
+        "state": "removed",
+        "removed": {"routes": 1},
+        "residue": 1,
+        "left": ["x"],
+    } == removal.as_dict()
+    assert "superseded" == Removal(environment="1", superseded_by="x").as_dict()["state"]
+
+
+# -- fail points ------------------------------------------------------------------------
+
+
+def test_a_fail_point_that_nobody_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is passed; one that does not exist is a mistake of ours."""
+    monkeypatch.delenv("PYDEPLOY_FAILPOINT", raising=False)
+    for point in failpoints.POINTS:
+        failpoints.reach(point)
+    with pytest.raises(ValueError, match="nowhere"):
+        failpoints.reach("nowhere")
+
+
+def test_cancel_is_an_event(session: Session) -> None:
+    """One for "newer wish" and "lock lost"."""
+    assert isinstance(session.cancel, threading.Event)
