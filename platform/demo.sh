@@ -1,7 +1,7 @@
 #!/bin/bash
 # Show pydeploy on this machine: a site on loopback, and an example deployed twice under one name.
 #
-#   demo.sh         site up, deploy; leaves the site running. The URL is the last line.
+#   demo.sh         set-up, site up, deploy; leaves the site running. The URL is the last line.
 #   demo.sh down    remove the demo, and everything that it made
 #
 # May be run any number of times: what an earlier demo deployed is removed first.
@@ -74,7 +74,9 @@ fetch() {
 }
 
 up() {
-    if [ ! -x "$root/.venv/bin/pydeploy" ]; then "$here/setup.sh"; fi
+    heading 'Set-up: engine, base image, virtual environment'
+    "$here/setup.sh"
+    echo "Docker Engine $(docker info --format '{{.ServerVersion}}'), Compose $(docker compose version --short)"
     install_packages bind9-dnsutils curl git
     write_site
 
