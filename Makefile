@@ -1,0 +1,56 @@
+# What people and the build call.  Everything runs in .venv, which platform/setup.sh makes.
+.PHONY: setup check test demo demo-down bench lock clean
+PY := .venv/bin/python
+
+# Packages, engine, base image, virtual environment: what pydeploy needs to run.
+setup:
+	platform/setup.sh
+
+# The quick part, without an engine: format, lint, types, unit tests.  Many tests wait for clocks,
+# so there are more workers than processors.
+check:
+	platform/setup.sh --check
+	@$(MAKE) -s .venv/bin/etcd
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	$(PY) -m pytest tests/unit -q -n 6
+
+# Everything, on real parts.  Both runs are made, whatever the first one says.
+test:
+	platform/setup.sh --test
+	@$(MAKE) -s .venv/bin/etcd
+	@code=0; \
+	$(PY) -m pytest tests/unit -n 6 || code=$$?; \
+	$(PY) -m pytest --ignore=tests/unit || code=$$?; \
+	exit $$code
+
+# The unit tests start and kill etcds of their own.
+.venv/bin/etcd:
+	@tests/unit/get-etcd.sh $@
+
+# A site on loopback and an example deployed twice; the URL is the last line.
+demo:
+	platform/demo.sh
+
+demo-down:
+	platform/demo.sh down
+
+# Speed, as ratios against the raw tools in the same run (docs/benchmarks.md).
+bench:
+	platform/setup.sh --test
+	for one in $$(grep -l '^if __name__' bench/*.py); do \
+	    $(PY) -m bench.$$(basename "$$one" .py) || exit; done
+
+# New exact versions with hashes from requirements/*.in; commit what comes out.
+lock:
+	$(PY) -m venv .venv/lock
+	.venv/lock/bin/pip install --quiet --disable-pip-version-check pip-tools
+	cd requirements && for one in runtime dev; do \
+	    ../.venv/lock/bin/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe \
+	        --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
+	        --output-file $$one.txt $$one.in || exit; done
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
