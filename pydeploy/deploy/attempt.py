@@ -36,7 +36,7 @@ from pydeploy.state.claims import Claimant
 from pydeploy.state.records import Environment, Image, Port, Release, Route
 
 Timed = Callable[[str], AbstractContextManager[None]]
-_PORT_TRIES = 3  # how often a port that something foreign took under our hands is replaced
+_TRIES = 3  # how often what something foreign took under our hands is replaced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,22 +95,29 @@ class Attempt:
         switch.mark(self.store, self.work.still, self.environment, dict.fromkeys(self.hosts, route))
 
     def _start(self) -> tuple[Release, start.Started]:
-        """Claim and start; where something foreign takes a port under our hands, claim again."""
-        for _ in range(_PORT_TRIES):
+        """Claim and start; where something foreign takes one under our hands, claim again."""
+        for _ in range(_TRIES):
             ports, networks = self._claim()
             failpoints.reach("after-claim")
             release = self._release(ports, networks)
             try:
                 return release, start.run(self._as_start(release))
-            except start.PortTaken as taken:
-                console.warn(f"port {taken.port} is held by something foreign; taking another")
+            except start.Taken as taken:
+                console.warn(f"{taken} is held by something foreign; taking another")
                 self._erase_and_let_go()
-                claims.note_foreign_port(self.store, self.session.engine.name, taken.port)
+                self._note_foreign(taken)
         raise ServiceError(
-            f"{_PORT_TRIES} claimed ports in a row were taken by something foreign",
+            f"{_TRIES} times in a row something foreign held what was claimed",
             service="docker",
-            hint="choose a port range in site.yml that nothing else on that machine uses",
+            hint="choose ports and subnets in site.yml that nothing else on that machine uses",
         )
+
+    def _note_foreign(self, taken: start.Taken) -> None:
+        engine = self.session.engine.name
+        if taken.port:
+            claims.note_foreign_port(self.store, engine, taken.port)
+        if taken.subnet:
+            claims.note_foreign_subnet(self.store, engine, taken.subnet)
 
     def _claim(self) -> tuple[tuple[Port, ...], dict[str, str]]:
         engine, settings = self.session.engine, self.session.engine.settings
@@ -182,6 +189,7 @@ class Attempt:
             model=model.release_model(release.model, placement),
             plan=self.plan,
             ports=release.ports,
+            subnets=tuple(release.networks.values()),
             host=self.hosts[0],
             folder=self.work.checkout.root,
             deadline=deadline,

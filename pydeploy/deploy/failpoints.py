@@ -35,4 +35,5 @@ def reach(name: str) -> None:
     if os.environ.get("PYDEPLOY_FAILPOINT") == name:
         os.kill(os.getpid(), signal.SIGKILL)
     if os.environ.get("PYDEPLOY_STOPPOINT") == name:
+        del os.environ["PYDEPLOY_STOPPOINT"]  # once; the second passing goes on
         os.kill(os.getpid(), signal.SIGSTOP)

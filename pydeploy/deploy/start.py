@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from pydeploy import console, names
 from pydeploy.clients import compose, shell
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import diagnosis, failpoints, health, probe
+from pydeploy.deploy import diagnosis, failpoints, health, probe, subnets
 from pydeploy.deploy.inventory import Scope
 from pydeploy.deploy.plan import Kind, Model, Plan
 from pydeploy.errors import ServiceError
@@ -29,12 +30,13 @@ _PROBE_FIRST, _PROBE_LAST = 0.05, 0.5  # seconds between probes of a port, growi
 _SILENCE = 10.0  # seconds after which a port that accepts but never answers is not HTTP
 
 
-class PortTaken(Exception):
-    """Something foreign listens on a port that we claimed."""
+class Taken(Exception):
+    """Something foreign holds a port or a subnet that we claimed."""
 
-    def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} is taken")
+    def __init__(self, port: int | None = None, subnet: str | None = None) -> None:
+        super().__init__(f"port {port}" if port else f"subnet {subnet}")
         self.port = port
+        self.subnet = subnet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Start:
     model: Model
     plan: Plan
     ports: tuple[Port, ...]
+    subnets: tuple[str, ...]
     host: str  # the front's Host header
     folder: Path  # compose resolves relative paths against it; there are none left
     deadline: int
@@ -141,7 +144,9 @@ def _why_compose_failed(start: Start, up: _Compose, overall: health.Overall) -> 
     for port in start.ports:
         users = {one.state.service for one in overall.judgements if one.state.status == "running"}
         if port.service not in users and probe.accepts(start.engine.settings.bind, port.host_port):
-            return PortTaken(port.host_port)
+            return Taken(port=port.host_port)
+    for subnet in _foreign_subnets(start):
+        return Taken(subnet=subnet)
     if "no space left on device" in up.tail:
         return ServiceError(
             f"the disk of engine {start.engine.name!r} is full",
@@ -156,6 +161,13 @@ def _why_compose_failed(start: Start, up: _Compose, overall: health.Overall) -> 
             hint="see that Docker runs there: `pydeploy doctor`",
         )
     return diagnosis.compose_failed(start.engine, overall, up.tail)
+
+
+def _foreign_subnets(start: Start) -> list[str]:
+    """Our subnets that overlap a network of somebody else: compose could not create ours."""
+    mine = [IPv4Network(one) for one in start.subnets]
+    others = subnets.taken(start.engine, but_project=start.project)
+    return [str(one) for one in mine if any(one.overlaps(IPv4Network(other)) for other in others)]
 
 
 # -- ports ------------------------------------------------------------------------------

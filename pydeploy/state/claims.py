@@ -130,12 +130,18 @@ def _free_subnets(engine: Engine, taken: Iterable[str]) -> list[str]:
 
 def note_foreign_port(store: Store, engine: str, port: int) -> None:
     """Remember for a while that something that is not ours holds `port`."""
-    key = store.keys.port(engine, port)
+    _note(store, store.keys.port(engine, port), PortClaim(foreign=True).text())
+
+
+def note_foreign_subnet(store: Store, engine: str, subnet: str) -> None:
+    """The same of a network (CIDR)."""
+    _note(store, store.keys.subnet(engine, subnet), SubnetClaim(foreign=True).text())
+
+
+def _note(store: Store, key: str, value: str) -> None:
     lease = store.etcd.grant(FOREIGN_KEPT)
-    answer = store.etcd.txn(
-        [ops.equal(key, "CREATE", 0)], [ops.put(key, PortClaim(foreign=True).text(), lease=lease)]
-    )
-    if not answer.succeeded:  # it is claimed: then it is ours that listens
+    answer = store.etcd.txn([ops.equal(key, "CREATE", 0)], [ops.put(key, value, lease=lease)])
+    if not answer.succeeded:  # it is claimed: then it is ours
         store.etcd.revoke(lease)
 
 

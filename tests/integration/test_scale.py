@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
+import signal
+import subprocess
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -145,3 +149,40 @@ def test_the_gateway_serves_only_ports_of_the_range(live: LiveSite) -> None:
             assert answer.status in (404, 503)
         finally:
             live.store.etcd.delete(key)
+
+
+def test_a_subnet_that_something_foreign_holds_is_replaced(
+    live: LiveSite, change: int, web: Web, tmp_path: Path
+) -> None:
+    """It was taken between our look and our start: another one is claimed, the first remembered."""
+    pool = f"10.{live.site.engines['local'].subnets.split('.')[1]}.255.192/26"
+    value = yaml.safe_load(live.file.read_text())
+    value["engines"]["local"] |= {"subnets": pool, "subnet_prefix": 27}
+    path = tmp_path / "site.yml"
+    path.write_text(yaml.safe_dump(value))
+    argv = Cli(path).argv("deploy", web(), "--change", change, "--patchset", 1, "--json")
+    deploy = subprocess.Popen(
+        argv, env=os.environ | {"PYDEPLOY_STOPPOINT": "after-claim"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while "T" != Path(f"/proc/{deploy.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]:
+        assert deploy.poll() is None, deploy.communicate()
+        time.sleep(0.1)
+    ((key, claim),) = [
+        one for one in live.keys("subnets/").items() if one[1]["environment"] == str(change)
+    ]
+    subnet = key.rsplit("/", 1)[1].replace("_", "/")
+    foreign = f"{live.site.compose_prefix}-foreign"
+    subprocess.run(["docker", "network", "create", "--subnet", subnet, foreign], check=True)
+    try:
+        deploy.send_signal(signal.SIGCONT)
+        _, stderr = deploy.communicate(timeout=60)
+        assert deploy.returncode == 0, stderr
+        assert f"subnet {subnet} is held by something foreign" in stderr
+        assert live.keys("subnets/")[key]["foreign"] is True
+        assert live.get(change).status == 200
+    finally:
+        live.cli("remove", change)
+        subprocess.run(["docker", "network", "rm", foreign], check=True)
+        live.store.etcd.delete(f"{live.store.keys.root}/{key}")
+    assert claim["release"] == f"{change}-1"

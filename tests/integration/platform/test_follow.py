@@ -218,6 +218,15 @@ def test_a_restarted_follower_still_knows_what_drains(site: Site, one: int, othe
         assert site.gateway().draining == (f"127.0.0.1:{one}",)
 
 
+def test_a_killed_follower_comes_back(site: Site, one: int, other: int) -> None:
+    """HAProxy serves meanwhile, and does not notice."""
+    site.wait_applied(site.put(one))
+    os.kill(site.pid("gateway-sync"), signal.SIGKILL)
+    assert site.answers(str(one))
+    site.wait_applied(site.put(other))
+    assert site.answers(str(other))
+
+
 def test_a_killed_haproxy_comes_back_with_all_routes(site: Site, one: int, other: int) -> None:
     """Also with those that changed while it was away."""
     site.wait_applied(site.put(one))

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 from pydeploy.clients import dns
 from pydeploy.clients.etcd import Etcd
+from pydeploy.state.records import Gateway
 from tests.integration.platform.parts import get, site_ports
 from tests.integration.support.cli import Cli
 
@@ -171,6 +173,49 @@ def test_a_named_port_that_is_taken_is_said_before_anything_is_started(
         error = _write(tmp_path, settings | changed | {"etcd": etcd, "registry": {}}).fails(2, "up")
     assert f"port {port} is taken by" in error["message"]
     assert f"(pid {os.getpid()})" in error["message"]
+
+
+@contextmanager
+def _taken(port: int) -> Iterator[None]:
+    """Somebody listens there, on TCP and UDP: we, unless somebody does already."""
+    with ExitStack() as stack:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            one = stack.enter_context(socket.socket(socket.AF_INET, kind))
+            with suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                if kind == socket.SOCK_STREAM:
+                    one.listen()
+        yield
+
+
+def test_where_80_and_53_are_taken_others_are_chosen_and_kept(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """The chosen ports are shown, published for URLs, and still the same when 80 is free again."""
+    etcd = f"http://127.0.0.1:{site_ports()['PYDEPLOY_ETCD_CLIENT_PORT']}"
+    changed = {
+        "site": f"{NAME}c",
+        "etcd": {"endpoints": [etcd]},
+        "gateway": {"bind": "127.0.0.1"},
+        "dns": {},
+        "registry": {},
+    }
+    cli = _write(tmp_path, settings | changed)
+    try:
+        with _taken(80), _taken(53):
+            result = cli("up", "--json")
+            assert result.code == 0, result.stderr
+        assert "port 80 is taken" in result.stderr
+        address = {one["part"]: one["address"] for one in result.json["parts"]}
+        http_port = int(address["gateway"].rstrip("/").rpartition(":")[2])
+        assert http_port >= 8080
+        assert int(address["dns"].rpartition(":")[2]) >= 5300
+        (gateway,) = Etcd([etcd]).range("/pydeploy/v1/gateways/").kvs
+        assert Gateway.read(gateway.value).http_port == http_port
+        cli("down")
+        assert cli.ok("up") == result.json
+    finally:
+        cli("down", "--purge")
 
 
 def test_purge_is_refused_while_environments_are_there(
