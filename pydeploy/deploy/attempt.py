@@ -63,6 +63,7 @@ class Attempt:
         self.store = work.session.store
         self.environment = work.request.environment
         self.old = work.before.current if work.before else None
+        self.is_served = bool(work.before and work.before.hosts)  # by the old release
         self.revision = work.request.revision or work.checkout.revision
         self.release_name = draft.release_name(work.request, self.revision, work.before)
         self.plan = work.plan
@@ -89,7 +90,7 @@ class Attempt:
 
     def _say_starting(self) -> None:
         """A first release has no old one to serve meanwhile: the gateway says that it starts."""
-        if self.plan.front is None or self.old:
+        if self.plan.front is None or self.is_served:
             return
         route = Route(environment=self.environment, release=self.release_name, state="starting")
         switch.mark(self.store, self.work.still, self.environment, dict.fromkeys(self.hosts, route))
@@ -312,7 +313,7 @@ class Attempt:
 
     def _say_failed(self) -> None:
         """Where `starting` was said, the name says `failed` for a while; or nothing any more."""
-        if self.old or self.plan.front is None:
+        if self.is_served or self.plan.front is None:
             return
         lease = self.store.etcd.grant(self.session.site.gateway.tombstone)
         route = Route(environment=self.environment, release=self.release_name, state="failed")

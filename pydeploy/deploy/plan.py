@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydeploy.config.service import Front, Service
-from pydeploy.errors import ConfigError
+from pydeploy.errors import ConfigError, LayoutError
 
 Model = dict[str, Any]  # compose's canonical JSON
 Kind = Literal["web", "worker", "job", "open"]
+
+# A record keeps two models and travels in one etcd request, which may have 1.5 MiB.
+MODEL_LIMIT = 400_000
 
 # Where people serve HTTP; decides the front only when pydeploy.yml does not.
 _HTTP_PORTS = (80, 8080, 8000, 3000, 5000, 8888, 9000, 443, 8443)
@@ -50,7 +54,16 @@ class Plan:
 
 
 def make(model: Model, service: Service) -> Plan:
-    """The plan of `model`; ConfigError when pydeploy.yml names what is not there."""
+    """The plan of `model`; ConfigError when pydeploy.yml names what is not there.
+
+    LayoutError when the model is larger than what a record can keep of it.
+    """
+    size = len(json.dumps(model))
+    if size > MODEL_LIMIT:
+        raise LayoutError(
+            f"the compose model has {size} bytes, more than {MODEL_LIMIT}",
+            hint="move long values (environment, configs, commands) into files of the image",
+        )
     ports = published(model)
     front = _front(model, ports, service)
     return Plan(

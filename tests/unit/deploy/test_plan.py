@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from pydeploy.deploy import plan
 from pydeploy.deploy.plan import PortWant
-from pydeploy.errors import ConfigError
+from pydeploy.errors import ConfigError, LayoutError
 from tests.unit.deploy.samples import a_plan, tcp
 
 WEB = {"web": {"ports": tcp(8080)}}
@@ -151,3 +152,10 @@ def test_an_empty_model() -> None:
     """Is planned as nothing, and not as a crash."""
     found = a_plan({})
     assert ((), (), (), None) == (found.services, found.ports, found.networks, found.front)
+
+
+def test_a_model_too_large_for_a_record_is_refused() -> None:
+    """Before anything is built; with the sizes, and where long values belong."""
+    services = {"web": {"image": "x", "environment": {"LONG": "x" * plan.MODEL_LIMIT}}}
+    with pytest.raises(LayoutError, match=f"more than {plan.MODEL_LIMIT}"):
+        a_plan(services)
