@@ -26,13 +26,13 @@ install_plugins() {
         install_packages docker-compose-plugin docker-buildx-plugin
         return
     fi
-    "$here/trixie.sh"
+    sh "$here/trixie.sh"
     # shellcheck disable=SC2046 # a list of words is wanted
     install_packages $(from_trixie docker-compose docker-buildx)
 }
 
 install_engine() {
-    "$here/trixie.sh"
+    sh "$here/trixie.sh"
     # shellcheck disable=SC2046 # a list of words is wanted
     install_packages $(from_trixie docker.io docker-cli docker-compose docker-buildx) \
         containerd runc iptables

@@ -76,13 +76,13 @@ if [ "$(id -u)" -eq 0 ]; then
     install_packages python3 python3-venv git curl ca-certificates make
 fi
 if [ "$mode" != --check ]; then
-    "$here/engine.sh"
-    "$here/base-image.sh"
+    sh "$here/engine.sh"
+    sh "$here/base-image.sh"
 fi
 if [ "$mode" = --test ]; then
     # A browser, the linter of these scripts, and second opinions: etcdctl, dig, ss, ip.
     install_packages chromium chromium-driver shellcheck bind9-dnsutils iproute2 busybox-static openssl
-    "$here/trixie.sh"
+    sh "$here/trixie.sh"
     # shellcheck disable=SC2046 # a list of words is wanted
     install_packages $(from_trixie etcd-client)
 fi

@@ -140,4 +140,4 @@ def test_every_part_has_little_and_comes_back(service: str) -> None:
     assert part["mem_limit"]
     assert part["pids_limit"]
     assert part["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
-    assert part["healthcheck"]["start_interval"] == "250ms"
+    assert part["healthcheck"]["start_interval"] == "500ms"
