@@ -14,14 +14,14 @@ check:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(PY) -m pytest tests/unit -q -n 6
+	$(PY) -m pytest tests/unit -q -n 4
 
 # Everything, on real parts.  Both runs are made, whatever the first one says.
 test:
 	platform/setup.sh --test
 	@$(MAKE) -s .venv/bin/etcd
 	@code=0; \
-	$(PY) -m pytest tests/unit -n 6 || code=$$?; \
+	$(PY) -m pytest tests/unit -n 4 || code=$$?; \
 	$(PY) -m pytest --ignore=tests/unit || code=$$?; \
 	exit $$code
 

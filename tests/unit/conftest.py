@@ -6,11 +6,16 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from pydeploy.clients.etcd import Etcd
 from pydeploy.state.keys import Keys
 from pydeploy.state.store import Store
 from tests.unit.etcd_server import EtcdServer
+
+# No deadline: how long an example takes says more about who else uses the machine.
+settings.register_profile("unit", max_examples=50, deadline=None)
+settings.load_profile("unit")
 
 
 @pytest.fixture(scope="session")
