@@ -98,6 +98,21 @@ class DockerEngine:
                 hint="see that Docker runs there: `pydeploy doctor`",
             ) from gone
 
+    @contextlib.contextmanager
+    def obeying(self) -> Iterator[None]:
+        """Like `answering`, for what it has no reason to refuse: a refusal is ServiceError, too."""
+        import docker.errors
+
+        try:
+            with self.answering():
+                yield
+        except docker.errors.APIError as refused:
+            raise ServiceError(
+                f"engine {self.name!r} refuses: {refused.explanation or refused}",
+                service="docker",
+                hint="run the same command again; `pydeploy doctor` if it stays so",
+            ) from refused
+
     def is_answering(self) -> bool:
         try:
             with self.answering():

@@ -124,7 +124,7 @@ def erase(engine: DockerEngine, found: Inventory, *, grace: int) -> None:
 
     What has gone meanwhile is no error.  `grace` is the seconds between SIGTERM and SIGKILL.
     """
-    with engine.answering(), ThreadPoolExecutor(_WORKERS) as pool:
+    with engine.obeying(), ThreadPoolExecutor(_WORKERS) as pool:
         list(pool.map(lambda one: _erase_container(engine, one, grace), found.containers))
         list(pool.map(lambda one: _erase_network(engine, one), found.networks))
         list(pool.map(lambda one: _erase_volume(engine, one.identity), found.volumes))

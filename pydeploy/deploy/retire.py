@@ -34,7 +34,7 @@ def keep_running(session: Session, states: Iterable[ContainerState], served: set
 
     Set only now: during the start a policy would hide that a program exits at once.
     """
-    with session.engine.answering():
+    with session.engine.obeying():
         for state in states:
             serves = state.service in served or state.health
             if serves and state.restart_policy == "no" and state.status == "running":

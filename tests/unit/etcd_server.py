@@ -80,7 +80,8 @@ class EtcdServer:
             self._process = None
 
     def _answers(self) -> bool:
-        assert self._process and self._process.poll() is None, (self._folder / "log").read_text()
+        has_ended = self._process is None or self._process.poll() is not None
+        assert not has_ended, (self._folder / "log").read_text()
         with contextlib.suppress(Exception):
             return bool(self.client().status())
         return False

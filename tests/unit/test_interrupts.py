@@ -33,8 +33,8 @@ def handlers_stay() -> Iterator[None]:
 def test_a_signal_raises_where_the_main_thread_stands(number: signal.Signals) -> None:
     """Also out of a wait, and with the exit code that tells the signal."""
     interrupts.install()
+    threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
     with pytest.raises(Interrupted) as stopped:
-        os.kill(os.getpid(), number)
         threading.Event().wait(5)
     assert 128 + number == stopped.value.exit_code
 

@@ -84,6 +84,13 @@ def test_other_refusals_pass() -> None:
         raise api_error(404, "no such container")
 
 
+def test_a_refusal_of_what_must_be_done_is_the_operators() -> None:
+    """An undo or a removal must end with exit 6 and what to do, not as a bug."""
+    said = "engine 'local' refuses: volume is in use"
+    with pytest.raises(ServiceError, match=said), engine().obeying():
+        raise api_error(409, "volume is in use")
+
+
 @pytest.mark.parametrize(
     "gone", [requests.ConnectionError("x"), docker.errors.DockerException("x"), OSError("x")]
 )

@@ -1,13 +1,20 @@
-"""What of ours is on an engine, by label: the parts without an engine."""
+"""What of ours is on an engine, by label, and how it goes: the parts without an engine."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import docker.errors
 import pytest
+import requests
 
+from pydeploy.clients.docker import DockerEngine
+from pydeploy.config.site import Engine
 from pydeploy.deploy import inventory, sweep
 from pydeploy.deploy.inventory import Inventory, Item, Scope
+from pydeploy.errors import ServiceError
 from tests.unit.deploy.samples import environment, release
 
 
@@ -121,3 +128,71 @@ def test_choosing() -> None:
 def test_what_belongs_on_an_engine(record: Any, engine: str, attempt: int) -> None:
     """The current release's attempt, while it runs there; everything else is left over."""
     assert attempt == sweep.kept_attempt(record, engine)
+
+
+# -- erasing ----------------------------------------------------------------------------
+
+
+class Api:
+    """Notes what it is asked to do; raises what the test says."""
+
+    def __init__(self, **refusals: Exception) -> None:
+        self.done: list[tuple[str, str]] = []
+        self._refusals = refusals
+
+    def __getattr__(self, what: str) -> Callable[..., Any]:
+        def act(identity: str, *_: Any, **__: Any) -> Any:
+            if what in self._refusals:
+                raise self._refusals[what]
+            self.done.append((what, identity))
+            return {"Containers": {}}
+
+        return act
+
+
+def engine(api: Api) -> DockerEngine:
+    found = DockerEngine("local", Engine())
+    found.__dict__["sdk"] = SimpleNamespace(api=api)
+    return found
+
+
+def refusal(status: int, explanation: str) -> docker.errors.APIError:
+    response = requests.Response()
+    response.status_code = status
+    return docker.errors.APIError("refused", response=response, explanation=explanation)
+
+
+def test_containers_go_before_what_they_use() -> None:
+    """Then networks, then volumes, then those without a name."""
+    api = Api()
+    found = Inventory(
+        containers=(item(anonymous_volumes=("anonymous",)),),
+        networks=(item("network"),),
+        volumes=(item("volume"),),
+    )
+    inventory.erase(engine(api), found, grace=1)
+    assert [
+        "stop",
+        "remove_container",
+        "inspect_network",
+        "remove_network",
+        "remove_volume",
+        "remove_volume",
+    ] == [what for what, _ in api.done]
+    assert ("remove_volume", "anonymous") == api.done[-1]
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [refusal(404, "no such container"), refusal(409, "removal of x is already in progress")],
+)
+def test_what_has_gone_meanwhile_is_no_error(gone: Exception) -> None:
+    """Or is going, by somebody else's hand."""
+    inventory.erase(engine(Api(stop=gone, remove_container=gone)), FULL, grace=1)
+
+
+def test_what_cannot_go_is_the_operators() -> None:
+    """Exit 6 with the engine's reason; an undo that meets it hides no other failure."""
+    stuck = engine(Api(remove_volume=refusal(409, "volume is in use")))
+    with pytest.raises(ServiceError, match="volume is in use"):
+        inventory.erase(stuck, FULL, grace=1)
