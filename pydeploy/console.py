@@ -71,10 +71,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(*columns, box=box.SIMPLE_HEAD)
+    grid = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        grid.add_column(column, no_wrap=True)
     for row in rows:
         grid.add_row(*(Text(safe(cell)) for cell in row))
-    Console().print(grid)
+    # On a narrow terminal the lines run on: a URL that was cut is of no use.
+    console = Console()
+    width = console.measure(grid, options=console.options.update(width=10_000)).maximum
+    Console(width=max(width, console.width)).print(grid, soft_wrap=True)
 
 
 def _paint(text: str, code: str) -> str:

@@ -66,7 +66,7 @@ def parse(text: str, model: type[M], error: type[ConfigError], *, where: str) ->
         raise error(
             f"{where}: {len(lines)} problem{'s' if len(lines) > 1 else ''}\n"
             + "\n".join(f"  {line}" for line in lines),
-            hint="`pydeploy config schema` prints what is allowed",
+            hint=f"`pydeploy config schema {model.__name__.lower()}` prints what is allowed",
         ) from None
 
 

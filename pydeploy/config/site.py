@@ -248,7 +248,7 @@ def load(flag: str | None = None, env_vars: Mapping[str, str] | None = None) -> 
     if not path.is_file():
         raise SiteConfigError(
             f"no site file at {path}",
-            hint="pass --site FILE or set PYDEPLOY_SITE; `pydeploy config example` prints one",
+            hint="pass --site FILE or set PYDEPLOY_SITE; `pydeploy config example site` prints one",
         )
     return files.read(path, Site, SiteConfigError)
 

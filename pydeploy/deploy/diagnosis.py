@@ -32,7 +32,8 @@ def late(engine: DockerEngine, overall: Overall, deadline: int) -> DeployError:
     """The deadline has passed."""
     waiting = overall.waiting
     missing = f"; not started: {', '.join(overall.missing)}" if overall.missing else ""
-    what = sentence(waiting) or "it did not start"
+    running = ", ".join(one.state.service for one in overall.judgements if one.verdict == "up")
+    what = sentence(waiting) or (f"{running} has not ended" if running else "it did not start")
     return DeployError(
         f"not healthy after {deadline} s: {what}{missing}",
         hint="if it only needs longer, set `deadline:` in pydeploy.yml; else see its log",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,9 +92,16 @@ def of_record(site: Site, record: Environment | None) -> list[RegistryImage]:
 
 
 def named(
-    session: Session, *, but_environment: str = "", but_change: int | None = None
+    session: Session,
+    *,
+    but_environment: str = "",
+    but_change: int | None = None,
+    but_builds_of: Collection[str] = (),
 ) -> set[str]:
-    """Digests that a record names, leaving out those of an environment that goes."""
+    """Digests that a record names, leaving out those of an environment that goes.
+
+    Its builds are those of its change, and those that made `but_builds_of`.
+    """
     store = session.store
     found: set[str] = set()
     for kv in store.etcd.range(store.keys.environment()).kvs:
@@ -102,7 +109,7 @@ def named(
             found |= digests_of(Environment.read(kv.value))
     for kv in store.etcd.range(store.keys.build()).kvs:
         for image in BuildRecord.read(kv.value).images:
-            if not is_of_change(image.ref, but_change):
+            if not is_of_change(image.ref, but_change) and image.digest not in but_builds_of:
                 found.add(image.digest)
     return found
 

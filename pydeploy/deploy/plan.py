@@ -50,6 +50,7 @@ class Plan:
     networks: tuple[str, ...]
     front: PortWant | None
     is_front_certain: bool  # named in pydeploy.yml: then it must answer HTTP
+    is_job_certain: bool  # said in pydeploy.yml: then it must end by itself
     settings: Front
 
 
@@ -75,6 +76,7 @@ def make(model: Model, service: Service) -> Plan:
         is_front_certain=service.front.service is not None
         or service.front.port is not None
         or service.kind == "web",
+        is_job_certain=service.kind == "job",
         settings=service.front,
     )
 

@@ -46,7 +46,7 @@ class Findings:
 def look(session: Session) -> Findings:
     """What prune would remove now."""
     records = session.store.environments()
-    busy = _locked(session)
+    busy = session.store.lock_names()
     orphans: dict[str, int] = {}
     for name in session.site.engines:
         for environment, count in _orphans(session, name, records).items():
@@ -111,11 +111,6 @@ def _remove_orphans(session: Session, environment: str, held: Held) -> None:
         return
     for name in session.site.engines:
         sweep.leftovers(session, environment, record, session.engine_of(name))
-
-
-def _locked(session: Session) -> set[str]:
-    prefix = session.store.keys.lock()
-    return {kv.key.removeprefix(prefix) for kv in session.store.etcd.range(prefix).kvs}
 
 
 def _builds_run(busy: set[str]) -> bool:

@@ -151,7 +151,15 @@ def _erase_images(session: Session, environment: str, record: Environment | None
     site = session.site
     change = _change_of(environment, record)
     candidates = garbage.digests_of(record)
-    keep = garbage.named(session, but_environment=environment, but_change=change)
+    # Somebody who works right now may have found a build's record and not have written his own
+    # yet: then the build keeps its image, and prune takes both later.
+    alone = session.store.lock_names() <= {environment}
+    keep = garbage.named(
+        session,
+        but_environment=environment,
+        but_change=change,
+        but_builds_of=candidates if alone else (),
+    )
     images = 0
     for name in site.engines:
         engine = session.engine_of(name)

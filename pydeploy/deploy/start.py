@@ -121,7 +121,7 @@ def _wait_settled(
             return now
         left = until - time.monotonic()
         if left <= 0:
-            if ended and overall.is_settled:
+            if ended and overall.is_settled and not start.plan.is_job_certain:
                 _warn_taken_for_worker(start)
                 return now
             raise diagnosis.late(start.engine, overall, start.deadline)

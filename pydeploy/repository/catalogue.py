@@ -399,7 +399,7 @@ _CONFIG = {
     "config.invalid": Rule(
         "pydeploy.yml is wrong",
         "pydeploy would do something else than you meant",
-        "correct the key; `pydeploy config schema` prints what is allowed",
+        "correct the key; `pydeploy config schema service` prints what is allowed",
     ),
     "config.front": Rule(
         "front service does not exist",

@@ -38,6 +38,11 @@ class Store:
     def gateways(self) -> dict[str, Gateway]:
         return self._all(self.keys.gateway(), Gateway)
 
+    def lock_names(self) -> set[str]:
+        """Environments and builds that somebody works on now."""
+        prefix = self.keys.lock()
+        return {kv.key.removeprefix(prefix) for kv in self.etcd.range(prefix).kvs}
+
     def read(self, key: str, kind: type[R]) -> tuple[KeyValue, R] | None:
         kv = self.etcd.get(key)
         return (kv, kind.read(kv.value)) if kv else None

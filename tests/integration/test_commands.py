@@ -144,3 +144,31 @@ def test_the_audit_says_who_did_what(live: LiveSite, change: int, web: Web) -> N
         ("remove", "removed"),
     ]
     assert all("@" in one["who"] for one in acts)
+
+
+def test_the_image_of_a_named_environment_goes_with_it(
+    live: LiveSite, change: int, web: Web
+) -> None:
+    """Its build's record names it too, and goes with it; unless another environment runs it."""
+    root = web("services:\n  job:\n    build: .\n    command: ['true']\n")
+    name, other = f"named-{change}", f"other-{change}"
+    (image,) = live.cli.ok("deploy", root, "--name", name)["images"]
+    (same,) = live.cli.ok("deploy", root, "--name", other)["images"]
+    assert same["digest"] == image["digest"]
+    assert live.cli.ok("remove", name)["removed"]["images"] == 0
+    assert live.engine.api.images(name=image["ref"])
+    assert live.cli.ok("remove", other)["removed"]["images"] == 1
+    assert live.engine.api.images(name=image["ref"]) == []
+    assert image["digest"] not in str(live.keys("builds/"))
+
+
+def test_a_job_that_says_so_must_end(live: LiveSite, change: int, web: Web) -> None:
+    """`kind: job` and still running at the deadline: the author's fault, nothing stays."""
+    compose = """
+    services:
+      a: {image: "pydeploy-test/python:1", command: ["sleep", "900"], init: true}
+    """
+    root = web(compose, **{"pydeploy.yml": "kind: job\ndeadline: 4s\n"})
+    error = live.cli.fails(4, "deploy", root, "--change", change, "--patchset", 1)
+    assert "a has not ended" in error["message"]
+    assert live.containers(change) == []
