@@ -48,7 +48,7 @@ lock:
 	.venv/lock/bin/pip install --quiet --disable-pip-version-check pip-tools
 	cd requirements && for one in runtime dev; do \
 	    ../.venv/lock/bin/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe \
-	        --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
+	        --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	        --output-file $$one.txt $$one.in || exit; done
 
 clean:
