@@ -51,8 +51,13 @@ def cli(settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
-def up(cli: Cli) -> dict[str, Any]:
-    """The site runs; nothing happens if it did already."""
+def up(cli: Cli, first_up: dict[str, Any]) -> dict[str, Any]:
+    """The site runs, if need be again."""
+    return first_up if len(_containers()) == 5 else cli.ok("up")
+
+
+@pytest.fixture(scope="module")
+def first_up(cli: Cli) -> dict[str, Any]:
     return cli.ok("up")
 
 
