@@ -111,6 +111,7 @@ def choose(
         if need.part not in running:
             _expect_free(need, _taker(need, int(need.wanted), taken))
     chosen: dict[str, int] = {}
+    named = {int(need.wanted) for need in fixed(site)}
     for name, need in needs(site).items():
         before = getattr(kept, name) if kept else None
         if need.wanted != "auto":
@@ -120,7 +121,7 @@ def choose(
         elif before is not None and need.part in running:
             chosen[name] = before
         else:
-            chosen[name] = _first_free(need, before, taken, set(chosen.values()), say)
+            chosen[name] = _first_free(need, before, taken, named | set(chosen.values()), say)
     return Ports(**chosen)
 
 

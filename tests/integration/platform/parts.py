@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +28,13 @@ def free_port() -> int:
 def site_ports() -> dict[str, str]:
     """Free ports for every service, as the variables of docker-compose.yml; all on loopback."""
     names = ("ETCD_CLIENT", "ETCD_PEER", "REGISTRY", "GATEWAY_HTTP", "GATEWAY_HTTPS", "DNS")
-    ports = {f"PYDEPLOY_{name}_PORT": str(free_port()) for name in names}
-    return {"PYDEPLOY_GATEWAY_BIND": "127.0.0.1", **ports}
+    with ExitStack() as stack:  # all at once, so that none is given twice
+        probes = [stack.enter_context(socket.socket()) for _ in names]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        ports = [str(probe.getsockname()[1]) for probe in probes]
+    variables = (f"PYDEPLOY_{name}_PORT" for name in names)
+    return {"PYDEPLOY_GATEWAY_BIND": "127.0.0.1", **dict(zip(variables, ports, strict=True))}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,6 +97,12 @@ def test_ports_of_etcd_and_registry_are_looked_at(section: dict[str, Any], port:
     _choose(_on(port), site=_site(**section), running=("etcd", "registry"))
 
 
+def test_no_port_is_given_to_two_parts() -> None:
+    """Here the registry has the one that etcd's peers would get."""
+    chosen, _ = _choose(site=_site(registry={"address": "127.0.0.1:2380"}))
+    assert chosen.etcd_peer == 2381
+
+
 def test_an_etcd_elsewhere_is_not_looked_at() -> None:
     site = _site(etcd={"endpoints": ["https://etcd.example.org:2379"]})
     assert _choose(_on(2379), site=site)[0].etcd_peer == 2380
