@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pydeploy import console, names
-from pydeploy.clients import compose, shell
+from pydeploy.clients import compose, plugins, shell
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.deploy import diagnosis, failpoints, health, probe, subnets
 from pydeploy.deploy.inventory import Scope
@@ -297,7 +297,9 @@ class _Compose:
     def _run(self) -> None:
         try:
             self._finished = shell.run(
-                compose.up(project=self._start.project, directory=self._start.folder),
+                plugins.direct(
+                    compose.up(project=self._start.project, directory=self._start.folder)
+                ),
                 stdin=documents.dumped(self._start.model),
                 env_vars=shell.scrubbed(self._start.engine.env_vars()),
                 cancel=self._cancel,

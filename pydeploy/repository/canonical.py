@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pydeploy.clients import compose, shell
+from pydeploy.clients import compose, plugins, shell
 from pydeploy.errors import ServiceError
 from pydeploy.repository.documents import KeyPath, dumped
 from pydeploy.repository.findings import Notes, Place
@@ -92,11 +92,15 @@ def _run(folder: Path, main: Path, notes: Notes, sources: Sources) -> shell.Fini
     docker = shutil.which("docker")
     if docker is None:
         raise _no_compose("docker is not installed")
+    program, *arguments = plugins.direct(argv)
     env_vars = environment() | {"PWD": str(folder)}
     try:
-        # By its full path: the PATH of `env_vars` is not the one that it is found on.
+        # By its full path: the PATH of `env_vars` is not the one that docker is found on.
         finished = shell.run(
-            (docker, *argv[1:]), cwd=str(folder), env_vars=env_vars, timeout=TIMEOUT
+            (docker if program == "docker" else program, *arguments),
+            cwd=str(folder),
+            env_vars=env_vars,
+            timeout=TIMEOUT,
         )
     except shell.TimedOut:
         notes.add("compose.invalid", f"reading it took longer than {TIMEOUT:g} s", _main(sources))
