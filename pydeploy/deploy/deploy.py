@@ -10,24 +10,29 @@ reverse switch.  From then on the new release stands, whatever happens to the ol
 
 from __future__ import annotations
 
+import importlib
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from pydeploy import console
 from pydeploy.clients import shell
-from pydeploy.deploy import failpoints, sweep
+from pydeploy.deploy import failpoints
 from pydeploy.deploy import plan as plans
-from pydeploy.deploy.attempt import Attempt, Work
 from pydeploy.deploy.plan import Plan
 from pydeploy.deploy.request import Outcome, Request, Timings, outcome
 from pydeploy.deploy.session import Session
 from pydeploy.errors import Interrupted, PydeployError, Superseded
-from pydeploy.images import BuildIdentity, Prepared
+from pydeploy.repository import git
 from pydeploy.repository.checkout import Checkout
 from pydeploy.state import audit, lock, store, wanted
 from pydeploy.state.records import Environment, Holder, Wanted
 from pydeploy.state.wanted import Wish
+
+if TYPE_CHECKING:
+    from pydeploy.images import BuildIdentity, Prepared
 
 
 class Clock:
@@ -71,16 +76,14 @@ def deploy(session: Session, request: Request) -> Outcome:
 
 
 def _deploy(session: Session, request: Request) -> Outcome:
-    from pydeploy.repository import git
-
     clock = Clock()
     session.engine.warm_up()
-    revision = request.revision or git.revision(request.root).name
+    found = None if request.revision else git.revision(request.root)
     wish = Wanted(
         generation=0,
         action="deploy",
         patchset=request.patchset,
-        revision=revision,
+        revision=found.name if found else request.revision,
         by=store.whoami(),
     )
     try:
@@ -93,7 +96,7 @@ def _deploy(session: Session, request: Request) -> Outcome:
         )
         failpoints.reach("after-want")
         with wanted.followed(session.store, mine):
-            return _Deploy(session, request, mine, clock).run()
+            return _Deploy(session, request, mine, clock, found).run()
     except Superseded as newer:
         console.say(f"superseded by {newer.by}")
         return Outcome(
@@ -107,11 +110,19 @@ def _deploy(session: Session, request: Request) -> Outcome:
 class _Deploy:
     """One deploy, from the wish on."""
 
-    def __init__(self, session: Session, request: Request, wish: Wish, clock: Clock) -> None:
+    def __init__(
+        self,
+        session: Session,
+        request: Request,
+        wish: Wish,
+        clock: Clock,
+        found: git.Revision | None,
+    ) -> None:
         self.session = session
         self.request = request
         self.wish = wish
         self.clock = clock
+        self.found = found  # where the request names no revision
         self.environment = request.environment
 
     def run(self) -> Outcome:
@@ -144,12 +155,14 @@ class _Deploy:
     def _check(self) -> Checkout:
         from pydeploy import repository
 
+        threading.Thread(target=_import_the_rest, daemon=True).start()
         with console.step("check"):
             checkout = repository.read(
                 self.request.root,
                 site=self.session.site,
                 gerrit_project=self.request.gerrit_project or None,
                 branch=self.request.branch or None,
+                revision=self.found,
             )
         for finding in checkout.findings:
             console.warn(f"{finding.file}:{finding.line}: {finding.message}")
@@ -172,7 +185,7 @@ class _Deploy:
 
     def _identity(self, checkout: Checkout) -> BuildIdentity:
         """`created` is the commit's time, so that the same revision labels its image alike."""
-        from pydeploy.repository import git
+        from pydeploy.images import BuildIdentity
 
         return BuildIdentity(
             gerrit_project=self.request.gerrit_project or checkout.service_name,
@@ -190,6 +203,9 @@ class _Deploy:
     def _under_lock(
         self, held: lock.Held, checkout: Checkout, plan: Plan, prepared: Prepared
     ) -> Outcome:
+        from pydeploy.deploy import sweep
+        from pydeploy.deploy.attempt import Attempt, Work
+
         failpoints.reach("after-lock")
         record = self.session.store.environment(self.environment)
         unchanged = self._unchanged(record)
@@ -232,3 +248,8 @@ class _Deploy:
             return False
         states = start.states(self.session.engine, self.session.scope(self.environment, attempt))
         return any(state.status == "running" for state in states)
+
+
+def _import_the_rest() -> None:
+    """What is needed once the check has passed, imported while Compose is waited for."""
+    importlib.import_module("pydeploy.deploy.attempt")

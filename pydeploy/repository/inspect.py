@@ -61,12 +61,18 @@ class Inspection:
 
 
 def inspect(
-    root: Path, *, site: Site, gerrit_project: str | None = None, branch: str | None = None
+    root: Path,
+    *,
+    site: Site,
+    gerrit_project: str | None = None,
+    branch: str | None = None,
+    revision: git.Revision | None = None,
 ) -> Inspection:
     """Read the checkout at `root`.
 
     `gerrit_project` and `branch` are what Gerrit says of the revision, never what the change
     claims; exceptions of site.yml count only where both are given and match.
+    `revision` is what git says of `root`, for a caller who has asked already.
     Raises UsageError when `root` is not a folder, ServiceError when Compose is not installed.
     """
     if not root.is_dir():
@@ -76,17 +82,25 @@ def inspect(
         site=site,
         gerrit_project=gerrit_project,
         allowed=_exceptions(site, gerrit_project, branch),
+        revision=revision,
     ).inspect()
 
 
 def read(
-    root: Path, *, site: Site, gerrit_project: str | None = None, branch: str | None = None
+    root: Path,
+    *,
+    site: Site,
+    gerrit_project: str | None = None,
+    branch: str | None = None,
+    revision: git.Revision | None = None,
 ) -> Checkout:
     """The checkout at `root`, or the first class of what is wrong with every error in its message.
 
     Raises ConfigError (pydeploy.yml), LayoutError (files, YAML, Compose) or PolicyError.
     """
-    inspection = inspect(root, site=site, gerrit_project=gerrit_project, branch=branch)
+    inspection = inspect(
+        root, site=site, gerrit_project=gerrit_project, branch=branch, revision=revision
+    )
     failure = inspection.failure()
     if failure is not None:
         raise failure
@@ -101,6 +115,7 @@ class _Inspector:
     site: Site
     gerrit_project: str | None
     allowed: frozenset[str]
+    revision: git.Revision | None
     notes: Notes = field(default_factory=Notes)
     dockerfiles: list[str] = field(default_factory=list)
 
@@ -140,7 +155,7 @@ class _Inspector:
 
     def _checkout(self, main: str, service: Service, model: dict[str, Any]) -> Checkout:
         root = Path(self.tree.real_root)
-        revision = git.revision(root)
+        revision = self.revision or git.revision(root)
         return Checkout(
             root=root,
             revision=revision.name,
