@@ -249,13 +249,18 @@ def test_a_reader_that_left_is_no_failure() -> None:
     assert (0, b"") == (finished.returncode, finished.stderr)
 
 
+def test_output_that_cannot_be_written_is_no_success() -> None:
+    """A full disk: the process ends without taking itself apart, but looks at what it wrote."""
+    with open("/dev/full", "w") as full:
+        finished = subprocess.run([sys.executable, "-m", "pydeploy", "--version"], stdout=full)
+    assert 1 == finished.returncode
+
+
 def test_an_old_locale_is_no_failure(tmp_path: Path) -> None:
     """Where a terminal cannot show a character, something else stands there."""
     program = (
-        "import sys; from pydeploy import __main__, console\n"
-        "sys.argv = ['pydeploy', '--help']\n"
-        "try: __main__.main()\n"
-        "except SystemExit: pass\n"
+        "from pydeploy import __main__, console\n"
+        "__main__.start(['--help'])\n"
         "console.out('8080 → 20001'); console.say('→')\n"
     )
     finished = subprocess.run(
@@ -277,11 +282,9 @@ def imported(*command_lines: tuple[str, ...]) -> set[str]:
     program = (
         "import sys\n"
         "before = set(sys.modules)\n"
-        "from pydeploy.__main__ import main\n"
+        "from pydeploy.__main__ import start\n"
         f"for arguments in {command_lines!r}:\n"
-        "    sys.argv = ['pydeploy', *arguments]\n"
-        "    try: main()\n"
-        "    except SystemExit: pass\n"
+        "    start([*arguments])\n"
         "print('\\n' + ' '.join({name.split('.')[0] for name in set(sys.modules) - before}))"
     )
     finished = subprocess.run(
