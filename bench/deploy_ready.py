@@ -72,7 +72,7 @@ def measure(site: Live) -> list[Figure]:
 
 
 def _commit(root: Path) -> None:
-    """A checkout is a git repository: its revision is asked for, and is part of what a deploy costs."""
+    """A checkout is a git repository: to find out its revision is part of what a deploy costs."""
     author = ("-c", "user.name=bench", "-c", "user.email=bench@bench.example")
     for arguments in (("init", "--quiet"), ("add", "."), (*author, "commit", "--quiet", "-m", "x")):
         subprocess.run(["git", *arguments], cwd=root, check=True)
