@@ -13,6 +13,7 @@
 
     Interrupted                        130  none       Ctrl-C; 143 when terminated
     Superseded                           0  none       no error: somebody wished for something newer
+    Fenced                               -  none       never leaves: a write was not ours any more
 
 A message says what is wrong and where; `hint` says what to do next; `logs` are the last
 lines of whatever failed.  Anything else that is raised is a bug (exit 1).
@@ -124,3 +125,10 @@ class Superseded(Exception):
     def __init__(self, by: str) -> None:
         super().__init__(f"superseded by {by}")
         self.by = by
+
+
+class Fenced(Exception):
+    """A write was refused: the lock or the wish on which it was conditional is no longer ours.
+
+    Never reaches the boundary: whoever works for a wish asks it why (`Wish.verdict`).
+    """

@@ -17,6 +17,7 @@ _SERVICE_MAX = 40  # of the 63; so that an overlong name is cut behind the separ
 _REPOSITORY_MAX = 200  # the distribution specification allows 255, with the registry's address
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _SLUG_UNSAFE = re.compile(r"[^a-z0-9]+")
+_NO_PROJECT = "~local/"
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|-+)[a-z0-9]+)*")  # no `__`: that is ours
 
 SITE = "io.pydeploy.site"
@@ -90,9 +91,13 @@ def release(environment_name: str, version: str, repeat: int = 1) -> str:
     return f"{environment_name}-{version}{suffix}"
 
 
-def compose_project(prefix: str, release_name: str) -> str:
-    """The compose project of a release; `prefix` keeps two sites on one engine apart."""
-    return f"{prefix}-r-{release_name}"
+def compose_project(prefix: str, release_name: str, attempt: int) -> str:
+    """`pd-r-10020-3-418`: the compose project of one attempt at a release.
+
+    `prefix` keeps two sites on one engine apart.  `attempt` is never used twice, so neither can
+    two environments whose releases are called alike, nor a dead attempt and its successor.
+    """
+    return f"{prefix}-r-{release_name}-{attempt}"
 
 
 def slug(text: str) -> str:
@@ -132,17 +137,43 @@ def image_tag(*, change: int | None, patchset: int | None, revision: str) -> str
     return revision[:12]
 
 
+def project(gerrit_project: str, *, change: int | None, folder: str) -> str:
+    """Whose repository images and build caches go to: Gerrit's project, as the caller says.
+
+    Where nobody says it, a name that no Gerrit project can have (they hold no `~`), and that a
+    change cannot choose: its number, or the folder's name where a person deploys one.
+    """
+    if gerrit_project.startswith(_NO_PROJECT):
+        raise UsageError(f"{gerrit_project!r} is no Gerrit project: none begins with `~`")
+    if gerrit_project:
+        return gerrit_project
+    return f"{_NO_PROJECT}{f'changes/{change}' if change is not None else slug(folder)}"
+
+
 def image_repository(namespace: str, gerrit_project: str, service: str) -> str:
     """`pydeploy/docs/hello-web/web`: ours to write, never the change's choice.
 
     Path components follow the distribution specification.  Two projects never share a name, so
     that neither can put an image or a build cache in the other's place.
     """
-    parts = [_component(part) for part in gerrit_project.split("/")] + [_component(service)]
+    parts = [*_project_parts(gerrit_project), _component(service)]
     path = "/".join(parts)
-    if len(path) > _REPOSITORY_MAX:
-        path = f"{parts[0][:60].rstrip('._-')}/{_digest(path, 12)}"
+    if len(path) > _REPOSITORY_MAX:  # one part alone, which no shorter name is
+        path = f"{parts[0][:60].rstrip('._-')}__{_digest(path, 12)}"
     return f"{namespace}/{path}"
+
+
+def is_of_project(namespace: str, gerrit_project: str, repository: str) -> bool:
+    """Whether `repository` is one of this project's services; not of a project below it."""
+    head, _, service = repository.rpartition("/")
+    return head == "/".join([namespace, *_project_parts(gerrit_project)]) and bool(service)
+
+
+def _project_parts(gerrit_project: str) -> list[str]:
+    if gerrit_project.startswith(_NO_PROJECT):
+        rest = gerrit_project.removeprefix(_NO_PROJECT)
+        return ["no__project", *(_component(part) for part in rest.split("/"))]
+    return [_component(part) for part in gerrit_project.split("/")]
 
 
 def _component(text: str) -> str:

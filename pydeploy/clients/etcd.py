@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -28,6 +29,14 @@ Compare = dict[str, Any]
 Target = Literal["CREATE", "MOD", "VERSION"]
 _FIELD = {"CREATE": "create_revision", "MOD": "mod_revision", "VERSION": "version"}
 _HINT = "see that etcd runs and is reachable: `pydeploy doctor`"
+# A host that vanished without a word is noticed within half a minute, also by a silent watch.
+_KEEP_ALIVE = [
+    *urllib3.connection.HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+]
 WATCH_SILENCE = 600.0  # etcd sends a progress notice at least every 10 minutes when asked
 
 
@@ -112,6 +121,7 @@ class Etcd:
         self._timeout = urllib3.Timeout(connect=min(timeout, 2.0), read=timeout)
         self._pool = urllib3.PoolManager(
             maxsize=16,
+            socket_options=_KEEP_ALIVE,
             retries=False,
             ca_certs=str(ca) if ca else None,
             cert_file=str(cert) if cert else None,

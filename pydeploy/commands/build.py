@@ -10,7 +10,6 @@ import click
 
 from pydeploy import cli, console
 from pydeploy.commands import options
-from pydeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from pydeploy.config.site import Site
@@ -49,24 +48,11 @@ def command(path: Path, push: bool, engine: str | None, as_json: bool, **change:
         )
     for finding in checkout.findings:
         console.warn(f"{finding.file}:{finding.line}: {finding.message}")
-    _agree(checkout, change["revision"])
+    checkout.agree_with(change["revision"])
     checked = time.monotonic()
     prepared = _build(checkout, site if push else _without_registry(site), engine, change)
     timings = {"check": checked - started, "build": time.monotonic() - checked}
     _print(prepared, checkout, timings, as_json)
-
-
-def _agree(checkout: Checkout, revision: str | None) -> None:
-    """A digest is recorded under its revision, so the revision must be what is there."""
-    if revision is None or checkout.revision.startswith(revision):
-        return
-    if checkout.is_dirty:
-        console.warn(f"the checkout is not exactly {revision}; built as {checkout.revision[:12]}")
-        return
-    raise UsageError(
-        f"the checkout is at {checkout.revision[:12]}, not at {revision}",
-        hint="check that revision out, or leave --revision away",
-    )
 
 
 def _without_registry(site: Site) -> Site:

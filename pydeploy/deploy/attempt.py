@@ -11,8 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from pydeploy import console, interrupts, names
-from pydeploy.clients import etcd as ops
-from pydeploy.clients.etcd import Compare, Op
+from pydeploy.clients.etcd import Compare
 from pydeploy.deploy import (
     draft,
     failpoints,
@@ -20,6 +19,7 @@ from pydeploy.deploy import (
     inventory,
     model,
     probe,
+    refused,
     retire,
     start,
     subnets,
@@ -28,7 +28,7 @@ from pydeploy.deploy import (
 from pydeploy.deploy.plan import Plan
 from pydeploy.deploy.request import Request
 from pydeploy.deploy.session import Session
-from pydeploy.errors import PydeployError, ServiceError
+from pydeploy.errors import Fenced, PydeployError, ServiceError
 from pydeploy.images import Prepared
 from pydeploy.repository.checkout import Checkout
 from pydeploy.state import claims, store
@@ -70,6 +70,8 @@ class Attempt:
         self.scope = self.session.scope(self.environment, work.token)
         self.gateways = gateways.live(self.store) if self.plan.ports else {}
         self.hosts = [names.host(self.environment, domain) for domain in self.session.site.domains]
+        self._is_switch_sent = False  # from then on etcd may name this attempt
+        self._is_back_unsure = False  # going back was begun, and is not known to be applied
 
     def run(self, timed: Timed) -> Environment:
         try:
@@ -103,7 +105,7 @@ class Attempt:
             release = self._release(ports, networks)
             try:
                 return release, start.run(self._as_start(release))
-            except start.Taken as taken:
+            except refused.Taken as taken:
                 console.warn(f"{taken} is held by something foreign; taking another")
                 self._erase_and_let_go()
                 self._note_foreign(taken)
@@ -113,7 +115,7 @@ class Attempt:
             hint="choose ports and subnets in site.yml that nothing else on that machine uses",
         )
 
-    def _note_foreign(self, taken: start.Taken) -> None:
+    def _note_foreign(self, taken: refused.Taken) -> None:
         engine = self.session.engine.name
         if taken.port:
             claims.note_foreign_port(self.store, engine, taken.port)
@@ -165,12 +167,14 @@ class Attempt:
             ports=ports,
             networks=networks,
             address=self.session.engine.settings.bind,
+            health_path=self.plan.settings.path,
+            health_status=self.plan.settings.status,
             created=store.timestamp(),
         )
 
     def _as_start(self, release: Release) -> start.Start:
         site, request = self.session.site, self.work.request
-        project = names.compose_project(site.compose_prefix, release.name)
+        project = names.compose_project(site.compose_prefix, release.name, self.work.token)
         deadline = draft.deadline(site, self.work.checkout)
         url = self._url(self.hosts[0]) if self.plan.front else None
         placement = model.Placement(
@@ -208,9 +212,15 @@ class Attempt:
         site = self.session.site
         named = draft.name_ports(site, self.environment, self.plan.front, started.http)
         record = self._record(release, started, named)
-        routes = draft.routes(release, self.environment, named)
+        log = self._log(started)
+        self._is_switch_sent = True
         switched = switch.forward(
-            self.store, self.work.still, record, routes, extra=[self._log(started)]
+            self.store,
+            self.work.still,
+            record,
+            draft.routes(release, self.environment, named),
+            log=log,
+            tombstone=site.gateway.tombstone,
         )
         failpoints.reach("after-switch")
         try:
@@ -219,6 +229,8 @@ class Attempt:
             failpoints.reach("after-applied")
             if named.front:
                 self._fetch(record)
+            if not switch.standing(self.store, self.environment, self.work.token):
+                raise Fenced(self.environment)  # we slept, and somebody else has gone on
         except BaseException:
             with interrupts.held_back():
                 self._switch_back(switched)
@@ -244,12 +256,9 @@ class Attempt:
             warnings=started.warnings,
         )
 
-    def _log(self, started: start.Started) -> Op:
+    def _log(self, started: start.Started) -> str | None:
         """A one-shot's log stays with the record, because its containers do not."""
-        key = self.store.keys.log(self.environment)
-        if not started.is_completed:
-            return ops.delete(key)
-        return ops.put(key, retire.log_of_job(self.session, started.states))
+        return retire.log_of_job(self.session, started.states) if started.is_completed else None
 
     def _fetch(self, record: Environment) -> None:
         settings = self.plan.settings
@@ -270,9 +279,11 @@ class Attempt:
 
     def _switch_back(self, switched: switch.Switched) -> None:
         """The wish may have changed meanwhile; that the lock is ours is enough to go back."""
+        self._is_back_unsure = True
         revision = switch.back(self.store, self.work.still[:1], switched)
         if revision:
             gateways.wait_applied(self.store, revision)
+        self._is_back_unsure = False
 
     # -- the end ------------------------------------------------------------------------
 
@@ -294,7 +305,17 @@ class Attempt:
             )
 
     def _undo(self) -> None:
-        """Nothing of this attempt stays; the old release was never touched."""
+        """Nothing of this attempt stays; the old release was never touched.
+
+        Unless etcd may name it, or a gateway may still lead to it: then it stays until whoever
+        comes next has looked.  What serves is never erased on a guess.
+        """
+        if self._may_serve():
+            console.warn(
+                f"{self.release_name} may serve already, so it was left as it is; the next deploy, "
+                "remove or prune of this environment finds out and tidies up"
+            )
+            return
         try:
             self._erase_and_let_go()
             self._say_failed()
@@ -303,6 +324,16 @@ class Attempt:
                 f"could not undo everything: {failure.message}; the next deploy, remove or prune "
                 "of this environment does it"
             )
+
+    def _may_serve(self) -> bool:
+        if not self._is_switch_sent:
+            return False
+        if self._is_back_unsure:
+            return True
+        try:
+            return bool(switch.standing(self.store, self.environment, self.work.token))
+        except ServiceError:
+            return True
 
     def _erase_and_let_go(self) -> None:
         """Containers first: a claim goes only when nothing uses what it stands for."""
@@ -321,4 +352,5 @@ class Attempt:
             self.store, self.work.still, self.environment, dict.fromkeys(self.hosts, route), lease
         )
         if not said:
-            switch.unmark(self.store, self.environment, self.hosts)
+            self.store.etcd.revoke(lease)
+            switch.unmark(self.store, self.environment, self.release_name, self.hosts)

@@ -14,7 +14,7 @@ import importlib
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from pydeploy import console
@@ -24,10 +24,11 @@ from pydeploy.deploy import plan as plans
 from pydeploy.deploy.plan import Plan
 from pydeploy.deploy.request import Outcome, Request, Timings, outcome
 from pydeploy.deploy.session import Session
-from pydeploy.errors import Interrupted, PydeployError, Superseded
+from pydeploy.errors import Fenced, Interrupted, PydeployError, Superseded
 from pydeploy.repository import git
 from pydeploy.repository.checkout import Checkout
-from pydeploy.state import audit, lock, store, wanted
+from pydeploy.state import audit, lock, store, wanted, work
+from pydeploy.state.lock import Held
 from pydeploy.state.records import Environment, Holder, Wanted
 from pydeploy.state.wanted import Wish
 
@@ -82,21 +83,19 @@ def _deploy(session: Session, request: Request) -> Outcome:
     wish = Wanted(
         generation=0,
         action="deploy",
+        change=request.change,
         patchset=request.patchset,
         revision=found.name if found else request.revision,
         by=store.whoami(),
     )
     try:
-        mine = wanted.wish(
+        with work.announced(
             session.store,
             request.environment,
-            wish,
-            force=request.force,
-            overtaken=session.cancel,
-        )
-        failpoints.reach("after-want")
-        with wanted.followed(session.store, mine):
-            return _Deploy(session, request, mine, clock, found).run()
+            session.holder(request.patchset),
+            session.site.defaults.lock_ttl,
+        ):
+            return _for_wish(session, request, wish, clock, found)
     except Superseded as newer:
         console.say(f"superseded by {newer.by}")
         return Outcome(
@@ -105,6 +104,21 @@ def _deploy(session: Session, request: Request) -> Outcome:
             superseded_by=newer.by,
             timings_s=clock.timings(),
         )
+
+
+def _for_wish(
+    session: Session, request: Request, wish: Wanted, clock: Clock, found: git.Revision | None
+) -> Outcome:
+    """Wish, and work for it; what was refused as no longer ours ends as the wish says why."""
+    mine = wanted.wish(
+        session.store, request.environment, wish, force=request.force, overtaken=session.cancel
+    )
+    failpoints.reach("after-want")
+    try:
+        with wanted.followed(session.store, mine):
+            return _Deploy(session, request, mine, clock, found).run()
+    except (Fenced, shell.Cancelled) as stopped:
+        raise mine.verdict() from stopped
 
 
 class _Deploy:
@@ -126,21 +140,24 @@ class _Deploy:
         self.environment = request.environment
 
     def run(self) -> Outcome:
-        unchanged = self._unchanged(self.session.store.environment(self.environment))
-        if unchanged:
-            return unchanged
+        if self._is_recorded(self.session.store.environment(self.environment)):
+            with self._locked() as held:
+                unchanged = self._unchanged(held)
+            if unchanged:
+                return unchanged
         with self.clock.timed("check"):
             checkout = self._check()
             plan = plans.make(checkout.model, checkout.service)
-        try:
-            with self.clock.timed("build"):
-                prepared = self._build(checkout)
-        except shell.Cancelled:
-            self.wish.ensure()
-            raise
+        with self.clock.timed("build"):
+            prepared = self._build(checkout)
         failpoints.reach("after-build")
         self.wish.ensure()
-        with lock.hold(
+        with self._locked() as held:
+            failpoints.reach("after-lock")
+            return self._unchanged(held) or self._attempt(held, checkout, plan, prepared)
+
+    def _locked(self) -> AbstractContextManager[Held]:
+        return lock.hold(
             self.session.store.etcd,
             self.session.store.keys.lock(self.environment),
             self.session.holder(self.request.patchset),
@@ -149,8 +166,7 @@ class _Deploy:
             check=self.wish.ensure,
             on_wait=self._say_who_holds,
             lost=self.session.cancel,
-        ) as held:
-            return self._under_lock(held, checkout, plan, prepared)
+        )
 
     def _check(self) -> Checkout:
         from pydeploy import repository
@@ -164,6 +180,7 @@ class _Deploy:
                 branch=self.request.branch or None,
                 revision=self.found,
             )
+        checkout.agree_with(self.request.revision)
         for finding in checkout.findings:
             console.warn(f"{finding.file}:{finding.line}: {finding.message}")
         return checkout
@@ -200,54 +217,51 @@ class _Deploy:
             f"{self.environment} is locked by {holder.holder} since {holder.since}; waiting"
         )
 
-    def _under_lock(
-        self, held: lock.Held, checkout: Checkout, plan: Plan, prepared: Prepared
-    ) -> Outcome:
-        from pydeploy.deploy import sweep
+    def _attempt(self, held: Held, checkout: Checkout, plan: Plan, prepared: Prepared) -> Outcome:
         from pydeploy.deploy.attempt import Attempt, Work
 
-        failpoints.reach("after-lock")
-        record = self.session.store.environment(self.environment)
-        unchanged = self._unchanged(record)
-        if unchanged:
-            return unchanged
-        sweep.leftovers(self.session, self.environment, record, self.session.engine)
-        work = Work(
-            session=self.session,
-            request=self.request,
-            checkout=checkout,
-            plan=plan,
-            prepared=prepared,
-            before=record,
-            still=(held.still(), self.wish.still()),
-            token=held.token,
-            ensure=self.wish.ensure,
-        )
-        new = Attempt(work).run(self.clock.timed)
+        record = self._swept(held)
+        new = Attempt(
+            Work(
+                session=self.session,
+                request=self.request,
+                checkout=checkout,
+                plan=plan,
+                prepared=prepared,
+                before=record,
+                still=(held.still(), self.wish.still()),
+                token=held.token,
+                ensure=self.wish.ensure,
+            )
+        ).run(self.clock.timed)
         return outcome(new, self.clock.timings())
 
-    def _unchanged(self, record: Environment | None) -> Outcome | None:
-        """The outcome when this very patchset already runs; None when there is work to do."""
-        current = record.current if record else None
-        if self.request.force or record is None or current is None:
+    def _swept(self, held: Held) -> Environment | None:
+        """The record, after what dead attempts left was removed."""
+        from pydeploy.deploy import sweep
+
+        record = self.session.store.environment(self.environment)
+        sweep.leftovers(self.session, self.environment, record, self.session.engine, held.token)
+        return record
+
+    def _unchanged(self, held: Held) -> Outcome | None:
+        """The outcome when this very patchset runs already; None when there is work to do."""
+        from pydeploy.deploy import confirm
+
+        if not self._is_recorded(self.session.store.environment(self.environment)):
             return None
-        if (current.patchset, current.revision) != (
-            self.request.patchset,
-            self.wish.wanted.revision,
-        ):
+        record = self._swept(held)
+        if record is None or record.current is None or not confirm.holds(self.session, record):
             return None
-        if record.state == "running" and not self._still_runs(current.attempt, current.engine):
-            return None
-        console.say(f"unchanged: {current.name} runs already")
+        console.say(f"unchanged: {record.current.name} runs already")
         return outcome(record, self.clock.timings(), is_unchanged=True)
 
-    def _still_runs(self, attempt: int, engine: str) -> bool:
-        from pydeploy.deploy import start
-
-        if engine != self.session.engine.name:
+    def _is_recorded(self, record: Environment | None) -> bool:
+        current = record.current if record else None
+        if self.request.force or current is None or current.engine != self.session.engine.name:
             return False
-        states = start.states(self.session.engine, self.session.scope(self.environment, attempt))
-        return any(state.status == "running" for state in states)
+        wish = self.wish.wanted
+        return (current.patchset, current.revision) == (wish.patchset, wish.revision)
 
 
 def _import_the_rest() -> None:

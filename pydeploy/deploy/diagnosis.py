@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.config.service import Front
+from pydeploy.deploy.containers import states
 from pydeploy.deploy.health import ContainerState, Judgement, Overall, sentence
 from pydeploy.deploy.inventory import Scope
 from pydeploy.deploy.probe import Answer
@@ -15,6 +16,7 @@ from pydeploy.errors import DeployError
 from pydeploy.state.records import Port
 
 LOG_LINES = 30
+LOG_LIMIT = 16 << 10  # characters of one container's log in an error
 _LISTEN = "0A"  # the state of a listening socket in /proc/net/tcp (kernel, tcp_states.h)
 _RESOLVER = "0B00007F"  # 127.0.0.11, Docker's own, in every container
 
@@ -63,8 +65,6 @@ def not_answering(
     engine: DockerEngine, scope: Scope, port: Port, path: str, answer: Answer, front: Front
 ) -> DeployError:
     """A published port that nothing useful answers on."""
-    from pydeploy.deploy.start import states
-
     mine = [state for state in states(engine, scope) if state.service == port.service]
     where = f"{port.service} port {port.container_port}"
     if answer.kind == "http":
@@ -117,7 +117,7 @@ def _logs(engine: DockerEngine, states: Sequence[ContainerState]) -> str:
     """The last lines of each; with the service's name in front where there are several."""
     parts = []
     for state in states:
-        text = log_of(engine, state.identity, lines=LOG_LINES)
+        text = clipped(log_of(engine, state.identity, lines=LOG_LINES))
         name = f"[{state.service}]\n" if len(states) > 1 else ""
         parts.append(f"{name}{text}" if text else f"{name}(no output)\n")
     return "".join(parts)
@@ -129,3 +129,8 @@ def log_of(engine: DockerEngine, container: str, *, lines: int) -> str:
         raw = engine.api.logs(container, stdout=True, stderr=True, tail=lines)
         return bytes(raw).decode("utf-8", "replace")
     return ""
+
+
+def clipped(text: str) -> str:
+    """The end of `text`: a line may be as long as a change's program likes."""
+    return text if len(text) <= LOG_LIMIT else f"[...] {text[-LOG_LIMIT:]}"

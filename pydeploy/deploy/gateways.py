@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ssl
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
-from pydeploy.clients.etcd import WatchLost
 from pydeploy.config.site import Site
 from pydeploy.deploy import probe
 from pydeploy.errors import ServiceError
 from pydeploy.state.records import Gateway
 from pydeploy.state.store import Store
 
-APPLY_LIMIT = 10.0  # seconds that a live gateway may take to apply a route
+# Seconds that a live gateway may take to apply a route: longer than a dead one's key lives.
+APPLY_LIMIT = 15.0
 _FETCH_LIMIT = 10.0
 
 
@@ -70,22 +68,7 @@ def _wait_while(store: Store, holds: Callable[[Gateway], bool], limit: float) ->
         left = [kv.key.rsplit("/", 1)[1] for kv in now.kvs if holds(Gateway.read(kv.value))]
         if not left or time.monotonic() >= until:
             return left
-        _wait_for_change(store, now.revision, until - time.monotonic())
-
-
-def _wait_for_change(store: Store, revision: int, limit: float) -> None:
-    changed, stop = threading.Event(), threading.Event()
-
-    def follow() -> None:
-        with suppress(WatchLost, ServiceError):
-            for batch in store.etcd.watch(store.keys.gateway(), after=revision, stop=stop):
-                if batch.events:
-                    break
-        changed.set()
-
-    threading.Thread(target=follow, daemon=True).start()
-    changed.wait(limit)
-    stop.set()
+        store.wait_for_change(store.keys.gateway(), now.revision, until - time.monotonic())
 
 
 def fetch(

@@ -5,7 +5,7 @@ Nothing without our site's label is ever looked at, so nothing foreign can be to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -117,6 +117,16 @@ def _container(one: dict[str, Any]) -> Item:
             if mount.get("Type") == "volume" and len(mount.get("Name", "")) == 64
         ),
     )
+
+
+def existing(engine: DockerEngine, volumes: Sequence[str]) -> list[str]:
+    """Which of these volumes are still there."""
+    if not volumes:
+        return []
+    with engine.answering():
+        there = engine.api.volumes()["Volumes"] or []
+    names_there = {one["Name"] for one in there}
+    return [name for name in volumes if name in names_there]
 
 
 def erase(engine: DockerEngine, found: Inventory, *, grace: int) -> None:

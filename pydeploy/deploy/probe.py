@@ -118,9 +118,14 @@ class _NamedHttps(http.client.HTTPSConnection):
 
 
 def is_port_free(address: str, port: int) -> bool:
-    """True when nothing on this machine listens on address:port."""
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """True when nothing on this machine listens on address:port, by TCP or by UDP."""
+    return all(_can_bind(kind, address, port) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+
+
+def _can_bind(kind: socket.SocketKind, address: str, port: int) -> bool:
+    with socket.socket(type=kind) as trial:
+        if kind == socket.SOCK_STREAM:  # what lingers from a connection that ended does not count
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((address, port))
         except OSError:

@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydeploy import console
+from pydeploy.clients import etcd as ops
+from pydeploy.clients.docker import DockerEngine
+from pydeploy.clients.etcd import KeyValue
 from pydeploy.deploy import garbage, inventory, remove, sweep
+from pydeploy.deploy.garbage import EngineImage, RegistryImage
 from pydeploy.deploy.session import Session
-from pydeploy.errors import CapacityError, PydeployError, Superseded
+from pydeploy.errors import CapacityError, Fenced, PydeployError
 from pydeploy.state import audit, claims, lock, store
 from pydeploy.state.lock import Held
 from pydeploy.state.records import Environment
@@ -46,7 +50,7 @@ class Findings:
 def look(session: Session) -> Findings:
     """What prune would remove now."""
     records = session.store.environments()
-    busy = session.store.lock_names()
+    busy = session.store.busy_names()
     orphans: dict[str, int] = {}
     for name in session.site.engines:
         for environment, count in _orphans(session, name, records).items():
@@ -56,7 +60,7 @@ def look(session: Session) -> Findings:
     return Findings(
         expired=tuple(name for name in _expired(records) if name not in busy),
         orphans={name: count for name, count in orphans.items() if name not in busy},
-        images=0 if _builds_run(busy) else len(_stale_images(session)),
+        images=len(_stale_images(session)),
         busy=tuple(sorted(busy & {*orphans, *_expired(records)})),
     )
 
@@ -78,11 +82,19 @@ def _each(session: Session, environment: str, act: Any) -> None:
     """Under the environment's lock, without waiting; one failure must not stop the others."""
     try:
         with _try_lock(session, environment) as held:
-            act(session, environment, held)
-    except (CapacityError, Superseded):
+            if environment not in _working(session):
+                act(session, environment, held)
+    except (CapacityError, Fenced):
         console.say(f"{environment} is being worked on; next time")
     except PydeployError as failure:
         console.warn(f"{environment}: {failure.message}")
+
+
+def _working(session: Session) -> set[str]:
+    prefix = session.store.keys.work()
+    return {
+        kv.key.removeprefix(prefix).split("/")[0] for kv in session.store.etcd.range(prefix).kvs
+    }
 
 
 @contextmanager
@@ -93,15 +105,23 @@ def _try_lock(session: Session, environment: str) -> Iterator[Held]:
         session.holder(),
         wait=0,
         ttl=session.site.defaults.lock_ttl,
-        lost=session.cancel,
     ) as held:
         yield held
 
 
 def _remove_if_expired(session: Session, environment: str, held: Held) -> None:
+    wish = session.store.etcd.get(session.store.keys.wanted(environment))
     record = session.store.environment(environment)
     if record and _is_expired(record):  # it may have been extended while we came here
         remove.under_lock(session, environment, held)
+        _forget_wish(session, environment, wish)
+
+
+def _forget_wish(session: Session, environment: str, wish: KeyValue | None) -> None:
+    """What was wanted has ended; a newer wish, which may have come meanwhile, stays."""
+    if wish:
+        key = session.store.keys.wanted(environment)
+        session.store.etcd.txn([ops.equal(key, "MOD", wish.mod_revision)], [ops.delete(key)])
 
 
 def _remove_orphans(session: Session, environment: str, held: Held) -> None:
@@ -110,12 +130,7 @@ def _remove_orphans(session: Session, environment: str, held: Held) -> None:
         remove.under_lock(session, environment, held)
         return
     for name in session.site.engines:
-        sweep.leftovers(session, environment, record, session.engine_of(name))
-
-
-def _builds_run(busy: set[str]) -> bool:
-    """A build's image is named by a record only when it is done: leave images alone meanwhile."""
-    return bool(busy)
+        sweep.leftovers(session, environment, record, session.engine_of(name), held.token)
 
 
 def _expired(records: dict[str, Environment]) -> list[str]:
@@ -154,26 +169,30 @@ def _stray_routes(session: Session, records: dict[str, Environment]) -> dict[str
 
 def _stale_images(session: Session) -> list[str]:
     """References of ours, on engines and in the registry, that no record names."""
-    keep = garbage.named(session)
+    on_engines, in_registry = _stale(session)
+    return [image.references[0] for _, image in on_engines] + [one.digest for one in in_registry]
+
+
+def _stale(
+    session: Session,
+) -> tuple[list[tuple[DockerEngine, EngineImage]], list[RegistryImage]]:
+    """Images that no record names.  Listed before the names are read: what is built meanwhile
+    is not in the list, and what was built before has its record by now, or somebody at work."""
     site = session.site
-    found = [
-        image.references[0]
-        for name in site.engines
-        for image in garbage.on_engine(site, session.engine_of(name))
-        if not image.digests & keep
-    ]
-    return found + [
-        one.digest for one in garbage.in_registry(site, lambda _: True) if one.digest not in keep
-    ]
+    engines = [session.engine_of(name) for name in site.engines]
+    listed = [(engine, image) for engine in engines for image in garbage.on_engine(site, engine)]
+    tagged = garbage.in_registry(site, lambda _: True)
+    if session.store.busy_names():
+        return [], []
+    keep = garbage.named(session)
+    return (
+        [(engine, image) for engine, image in listed if not image.digests & keep],
+        [one for one in tagged if one.digest not in keep],
+    )
 
 
 def _erase_stale_images(session: Session) -> None:
-    keep = garbage.named(session)
-    site = session.site
-    for name in site.engines:
-        engine = session.engine_of(name)
-        for image in garbage.on_engine(site, engine):
-            if not image.digests & keep:
-                garbage.erase_from_engine(engine, image.references)
-    stale = garbage.in_registry(site, lambda _: True)
-    garbage.erase_from_registry(site, [one for one in stale if one.digest not in keep])
+    on_engines, in_registry = _stale(session)
+    for engine, image in on_engines:
+        garbage.erase_from_engine(engine, image.references)
+    garbage.erase_from_registry(session.site, in_registry)

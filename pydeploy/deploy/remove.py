@@ -9,17 +9,23 @@ crash leaves is found by the same inventory next time.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydeploy import console
 from pydeploy.clients import etcd as ops
+from pydeploy.clients.etcd import KeyValue
 from pydeploy.deploy import failpoints, garbage, gateways, inventory
+from pydeploy.deploy.inventory import Inventory
 from pydeploy.deploy.session import Session
-from pydeploy.errors import Superseded
-from pydeploy.state import audit, claims, lock, store, wanted
+from pydeploy.errors import Fenced, Superseded
+from pydeploy.state import audit, claims, lock, store, wanted, work
 from pydeploy.state.lock import Held
 from pydeploy.state.records import Environment, Route, Wanted
+from pydeploy.state.wanted import Wish
+
+_UNDO_TIME = 5.0  # seconds that work which we have overtaken may take to notice, and to undo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,55 +54,85 @@ def remove(session: Session, environment: str) -> Removal:
     mine = wanted.wish(session.store, environment, wish, overtaken=session.cancel)
     failpoints.reach("remove-after-want")
     try:
-        with (
-            wanted.followed(session.store, mine),
-            lock.hold(
-                session.store.etcd,
-                session.store.keys.lock(environment),
-                session.holder(),
-                wait=session.site.defaults.lock_wait,
-                ttl=session.site.defaults.lock_ttl,
-                check=mine.ensure,
-                on_wait=lambda one: console.say(
-                    f"{environment} is locked by {one.holder}; waiting"
-                ),
-                lost=session.cancel,
-            ) as held,
-        ):
+        with wanted.followed(session.store, mine), _locked(session, environment, mine) as held:
             failpoints.reach("remove-after-lock")
-            removal = under_lock(session, environment, held)
+            return under_lock(session, environment, held)
+    except Fenced as fenced:
+        verdict = mine.verdict()
+        if isinstance(verdict, Superseded):
+            return Removal(environment=environment, superseded_by=verdict.by)
+        raise verdict from fenced
     except Superseded as newer:
         return Removal(environment=environment, superseded_by=newer.by)
-    audit.record(session.store, "remove", environment, "removed", removed=removal.removed)
-    return removal
+
+
+def _locked(session: Session, environment: str, mine: Wish) -> AbstractContextManager[Held]:
+    return lock.hold(
+        session.store.etcd,
+        session.store.keys.lock(environment),
+        session.holder(),
+        wait=session.site.defaults.lock_wait,
+        ttl=session.site.defaults.lock_ttl,
+        check=mine.ensure,
+        on_wait=lambda one: console.say(f"{environment} is locked by {one.holder}; waiting"),
+        lost=session.cancel,
+    )
 
 
 def under_lock(session: Session, environment: str, held: Held) -> Removal:
-    """All of it but the wish; prune calls this for what expired."""
+    """All of it but the wish; prune calls this for what expired.
+
+    Touches only what is older than the lock's token: should we have slept beyond our lease, a
+    newer release may serve by now.  Raises Fenced when that is noticed.
+    """
     record = session.store.environment(environment)
-    counts: dict[str, int] = {}
     with console.step(f"remove {environment}"):
-        counts["routes"] = _unroute(session, environment, record, held)
-        failpoints.reach("remove-after-unroute")
-        for name in session.site.engines:
-            _add(counts, _erase_from(session, environment, name))
-        failpoints.reach("remove-after-erase")
-        for name in session.site.engines:
-            count = claims.let_go(session.store, name, lambda one: one.environment == environment)
-            _add(counts, {"claims": count})
-        failpoints.reach("remove-after-claims")
-        _add(counts, _erase_images(session, environment, record))
-        counts["records"] = _forget(session, environment)
-    left = residue(session, environment)
-    return Removal(environment=environment, removed=counts, residue=len(left), left=tuple(left))
+        counts, volumes = _erase_all(session, environment, record, held)
+    left = residue(session, environment, volumes)
+    removal = Removal(environment=environment, removed=counts, residue=len(left), left=tuple(left))
+    result = "removed" if not left else "left over"
+    audit.record(session.store, "remove", environment, result, removed=counts)
+    return removal
 
 
-def residue(session: Session, environment: str) -> list[str]:
-    """Everything of `environment` that is still there; a tombstone goes by itself and is not."""
+def _erase_all(
+    session: Session, environment: str, record: Environment | None, held: Held
+) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Counts by kind, and the anonymous volumes by engine, which no label would find again."""
+    counts: dict[str, int] = {"routes": _unroute(session, environment, record, held)}
+    volumes: dict[str, list[str]] = {}
+    failpoints.reach("remove-after-unroute")
+    for name in session.site.engines:
+        found = _erase_from(session, environment, name, held)
+        _add(counts, found.counts())
+        volumes[name] = [one for item in found.containers for one in item.anonymous_volumes]
+    failpoints.reach("remove-after-erase")
+    for name in session.site.engines:
+        count = claims.let_go(
+            session.store,
+            name,
+            lambda one: one.environment == environment and one.token < held.token,
+        )
+        _add(counts, {"claims": count})
+    failpoints.reach("remove-after-claims")
+    _add(counts, _erase_images(session, environment, record, held))
+    counts["records"] = _forget(session, environment, held)
+    return counts, volumes
+
+
+def residue(session: Session, environment: str, volumes: dict[str, list[str]]) -> list[str]:
+    """Everything of `environment` that is still there; a tombstone goes by itself and is not.
+
+    `volumes` are the anonymous ones that its containers had, by engine.
+    """
     found = []
     for name in session.site.engines:
-        there = inventory.take(session.engine_of(name), session.scope(environment))
+        engine = session.engine_of(name)
+        there = inventory.take(engine, session.scope(environment))
         found += [f"{item.kind} {item.name} on {name}" for item in there.items()]
+        found += [
+            f"volume {one} on {name}" for one in inventory.existing(engine, volumes.get(name, []))
+        ]
         found += [
             key
             for key, _, claim in claims.held(session.store, name)
@@ -114,46 +150,70 @@ def residue(session: Session, environment: str) -> list[str]:
 
 
 def _unroute(session: Session, environment: str, record: Environment | None, held: Held) -> int:
-    """Every route becomes a tombstone on a lease; wait until all gateways know."""
+    """Every route becomes a tombstone on a lease; wait until all gateways know.
+
+    Also when there are only tombstones: who wrote them may have died before the gateways knew.
+    """
     kvs = [
-        kv
+        (kv, route)
         for kv in session.store.etcd.range(session.store.keys.route()).kvs
-        if Route.read(kv.value).environment == environment
+        if (route := Route.read(kv.value)).environment == environment
     ]
-    live = [kv for kv in kvs if Route.read(kv.value).state != "removed"]
-    if not live:
-        return 0
-    lease = session.store.etcd.grant(session.site.gateway.tombstone)
-    tombstone = Route(
-        environment=environment,
-        release=record.current.name if record and record.current else "",
-        state="removed",
-    )
-    answer = session.store.etcd.txn(
-        [held.still()], [ops.put(kv.key, tombstone.text(), lease=lease) for kv in live]
-    )
-    if not answer.succeeded:
-        raise Superseded("whoever took the lock after ours was lost")
-    gateways.wait_applied(session.store, answer.revision)
+    live = [kv for kv, route in kvs if route.state != "removed"]
+    newest = max((kv.mod_revision for kv, _ in kvs), default=0)
+    if live:
+        newest = _entomb(session, environment, record, held, live)
+    gateways.wait_applied(session.store, newest)
     return len(live)
 
 
-def _erase_from(session: Session, environment: str, engine_name: str) -> dict[str, int]:
+def _entomb(
+    session: Session,
+    environment: str,
+    record: Environment | None,
+    held: Held,
+    live: list[KeyValue],
+) -> int:
+    """The revision of the tombstones."""
+    lease = session.store.etcd.grant(session.site.gateway.tombstone)
+    release = record.current.name if record and record.current else ""
+    tombstone = Route(environment=environment, release=release, state="removed").text()
+    answer = session.store.etcd.txn(
+        [held.still()], [ops.put(kv.key, tombstone, lease=lease) for kv in live]
+    )
+    if not answer.succeeded:
+        raise Fenced(environment)
+    return answer.revision
+
+
+def _erase_from(session: Session, environment: str, engine_name: str, held: Held) -> Inventory:
     engine = session.engine_of(engine_name)
-    found = inventory.take(engine, session.scope(environment))
+    found = inventory.take(engine, session.scope(environment)).where(
+        lambda item: item.attempt < held.token
+    )
     if found.items():
         inventory.erase(engine, found, grace=session.site.defaults.stop_grace)
-    return found.counts()
+    return found
 
 
-def _erase_images(session: Session, environment: str, record: Environment | None) -> dict[str, int]:
-    """The images of this environment that no other record names."""
+def _erase_images(
+    session: Session, environment: str, record: Environment | None, held: Held
+) -> dict[str, int]:
+    """The images of this environment that no other record names.
+
+    Not while somebody works for it, who may have built and not have recorded yet: that ends soon
+    (we wished last), or is newer than we are; what stays is prune's.
+    """
     site = session.site
+    limit = site.defaults.lock_ttl + _UNDO_TIME  # somebody dead is forgotten by then
+    if not work.wait_idle(session.store, environment, limit, session.cancel):
+        return {}
+    if not session.store.etcd.txn([held.still()], []).succeeded:
+        raise Fenced(environment)
     change = _change_of(environment, record)
     candidates = garbage.digests_of(record)
-    # Somebody who works right now may have found a build's record and not have written his own
-    # yet: then the build keeps its image, and prune takes both later.
-    alone = session.store.lock_names() <= {environment}
+    # The same for a build's record that somebody who works for another environment has found.
+    alone = session.store.busy_names() <= {environment}
     keep = garbage.named(
         session,
         but_environment=environment,
@@ -183,12 +243,14 @@ def _change_of(environment: str, record: Environment | None) -> int | None:
     return int(environment) if environment.isdigit() else None
 
 
-def _forget(session: Session, environment: str) -> int:
+def _forget(session: Session, environment: str, held: Held) -> int:
+    """Delete the record and its log; only the lock's holder ever writes them."""
     keys = session.store.keys
     there = [keys.environment(environment), keys.log(environment)]
     found = [key for key in there if session.store.etcd.get(key)]
-    for key in found:
-        session.store.etcd.delete(key)
+    answer = session.store.etcd.txn([held.still()], [ops.delete(key) for key in found])
+    if not answer.succeeded:
+        raise Fenced(environment)
     return len(found)
 
 

@@ -26,7 +26,9 @@ class Session:
 
     def engine_of(self, name: str) -> DockerEngine:
         """Any engine of the site: an old release may run on another one."""
-        return self.engine if name == self.engine.name else docker.one(self.site.engines, name)
+        if name == self.engine.name:
+            return self.engine
+        return docker.one(self.site.engines, self.site.engine_name(name))
 
     def scope(self, environment: str | None = None, attempt: int | None = None) -> Scope:
         return Scope(site=self.site.site, environment=environment, attempt=attempt)

@@ -8,35 +8,21 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from pydeploy import console, names
+from pydeploy import console
 from pydeploy.clients import compose, plugins, shell
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import diagnosis, failpoints, health, probe, subnets
+from pydeploy.deploy import answering, containers, diagnosis, failpoints, health, refused
 from pydeploy.deploy.inventory import Scope
 from pydeploy.deploy.plan import Kind, Model, Plan
-from pydeploy.errors import ServiceError
 from pydeploy.repository import documents
 from pydeploy.state.records import Port
 
 _LOOK_AGAIN = 5.0  # seconds after which we look without an event: one may have been lost
-_PROBE_FIRST, _PROBE_LAST = 0.05, 0.5  # seconds between probes of a port, growing
-_SILENCE = 10.0  # seconds after which a port that accepts but never answers is not HTTP
-
-
-class Taken(Exception):
-    """Something foreign holds a port or a subnet that we claimed."""
-
-    def __init__(self, port: int | None = None, subnet: str | None = None) -> None:
-        super().__init__(f"port {port}" if port else f"subnet {subnet}")
-        self.port = port
-        self.subnet = subnet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +61,7 @@ def run(start: Start) -> Started:
         failpoints.reach("during-start")
         states = _wait_settled(start, up, events, until)
     failpoints.reach("after-start")
-    http = _wait_answering(start, until) if start.ports else ()
+    http = answering.wait(start, until) if start.ports else ()
     overall = health.overall(start.plan, states)
     return Started(
         kind=start.plan.kind,
@@ -83,24 +69,6 @@ def run(start: Start) -> Started:
         http=http,
         is_completed=overall.is_done and not start.ports,
     )
-
-
-def states(engine: DockerEngine, scope: Scope) -> tuple[health.ContainerState, ...]:
-    """The containers of `scope` as they are now."""
-    with engine.answering():
-        listed = engine.api.containers(all=True, filters=scope.filters())
-        found = []
-        for one in listed:
-            with contextlib.suppress(_not_found()):
-                inspected = engine.api.inspect_container(one["Id"])
-                found.append(health.of(inspected, one["Labels"].get(names.SERVICE, "?")))
-    return tuple(sorted(found, key=lambda state: state.service))
-
-
-def _not_found() -> type[Exception]:
-    import docker.errors
-
-    return docker.errors.NotFound
 
 
 def _wait_settled(
@@ -111,12 +79,14 @@ def _wait_settled(
         start.ensure()
         events.changed.clear()
         ended = up.is_ended  # before looking, so that what it did last is seen
-        now = states(start.engine, start.scope)
+        now = containers.states(start.engine, start.scope)
         overall = health.overall(start.plan, now)
         if overall.broken:
-            raise diagnosis.broken(start.engine, overall.broken)
+            raise _why_broken(start, overall)
         if ended and up.has_failed():
-            raise _why_compose_failed(start, up, overall)
+            raise refused.reason(start, overall, up.tail) or diagnosis.compose_failed(
+                start.engine, overall, up.tail
+            )
         if ended and overall.is_settled and not _may_still_end(start, overall):
             return now
         left = until - time.monotonic()
@@ -126,6 +96,13 @@ def _wait_settled(
                 return now
             raise diagnosis.late(start.engine, overall, start.deadline)
         events.changed.wait(min(left, _LOOK_AGAIN))
+
+
+def _why_broken(start: Start, overall: health.Overall) -> Exception:
+    """The author's, unless it is the engine that could not start a container."""
+    words = "\n".join(one.state.error for one in overall.broken if one.state.error)
+    theirs = refused.reason(start, overall, words) if words else None
+    return theirs or diagnosis.broken(start.engine, overall.broken)
 
 
 def _may_still_end(start: Start, overall: health.Overall) -> bool:
@@ -138,111 +115,6 @@ def _warn_taken_for_worker(start: Start) -> None:
         f"still running after {start.deadline} s, and no port: taken for a worker. Say `kind: "
         "worker` or `kind: job` (with a longer `deadline`) in pydeploy.yml"
     )
-
-
-def _why_compose_failed(start: Start, up: _Compose, overall: health.Overall) -> Exception:
-    for port in start.ports:
-        users = {one.state.service for one in overall.judgements if one.state.status == "running"}
-        if port.service not in users and probe.accepts(start.engine.settings.bind, port.host_port):
-            return Taken(port=port.host_port)
-    for subnet in _foreign_subnets(start):
-        return Taken(subnet=subnet)
-    if "no space left on device" in up.tail:
-        return ServiceError(
-            f"the disk of engine {start.engine.name!r} is full",
-            service="docker",
-            hint="free some: `pydeploy prune`, `docker builder prune`",
-            logs=up.tail,
-        )
-    if not start.engine.is_answering():
-        return ServiceError(
-            f"engine {start.engine.name!r} went away during the start",
-            service="docker",
-            hint="see that Docker runs there: `pydeploy doctor`",
-        )
-    return diagnosis.compose_failed(start.engine, overall, up.tail)
-
-
-def _foreign_subnets(start: Start) -> list[str]:
-    """Our subnets that overlap a network of somebody else: compose could not create ours."""
-    mine = [IPv4Network(one) for one in start.subnets]
-    others = subnets.taken(start.engine, but_project=start.project)
-    return [str(one) for one in mine if any(one.overlaps(IPv4Network(other)) for other in others)]
-
-
-# -- ports ------------------------------------------------------------------------------
-
-
-def _wait_answering(start: Start, until: float) -> tuple[Port, ...]:
-    """Until each published TCP port accepts and the front answers HTTP; the ports that are HTTP."""
-    tcp = [port for port in start.ports if port.protocol == "tcp"]
-    with ThreadPoolExecutor(max(len(tcp), 1)) as pool:
-        answers = list(pool.map(lambda port: _wait_port(start, port, until), tcp))
-    return tuple(port for port, is_http in zip(tcp, answers, strict=True) if is_http)
-
-
-def _wait_port(start: Start, port: Port, until: float) -> bool:
-    """True when it speaks HTTP.  Only the front must, and only where nobody can doubt it."""
-    front = start.plan.front
-    is_front = front is not None and (port.service, port.container_port) == (
-        front.service,
-        front.container_port,
-    )
-    must = is_front and start.plan.is_front_certain
-    patience = until if is_front else min(until, time.monotonic() + _SILENCE)
-    path = start.plan.settings.path if is_front else "/"
-    answer = probe.Answer(kind="closed", detail="not asked in time")
-    for _ in _growing_pauses(start, until):
-        answer = _ask(start, port, path)
-        if answer.kind == "http" and (not is_front or start.plan.settings.accepts(answer.status)):
-            return True
-        if must or answer.kind == "http":
-            continue
-        if answer.kind == "other" or (answer.kind == "silent" and time.monotonic() > patience):
-            return False
-        if answer.kind == "closed" and _closes_on_http(start, port, path):
-            return False
-    if answer.kind == "silent" and not must:
-        return False
-    raise diagnosis.not_answering(
-        start.engine, start.scope, port, path, answer, start.plan.settings
-    )
-
-
-def _closes_on_http(start: Start, port: Port, path: str) -> bool:
-    """True when the port surely listens, and yet closes at every request.
-
-    Listening is seen before each request: a program that comes up between the two would else be
-    taken for one that does not speak HTTP.
-    """
-    bind = start.engine.settings.bind
-    return all(
-        probe.accepts(bind, port.host_port) and _ask(start, port, path).kind == "closed"
-        for _ in range(2)
-    )
-
-
-def _ask(start: Start, port: Port, path: str) -> probe.Answer:
-    return probe.ask(start.engine.settings.bind, port.host_port, host=start.host, path=path)
-
-
-def _growing_pauses(start: Start, until: float) -> Iterator[None]:
-    pause = _PROBE_FIRST
-    while True:
-        start.ensure()
-        yield
-        if time.monotonic() + pause > until:
-            return
-        _fail_if_broken(start)
-        start.cancel.wait(pause)
-        pause = min(pause * 1.5, _PROBE_LAST)
-
-
-def _fail_if_broken(start: Start) -> None:
-    """A container that ends while we probe is the cause; do not wait for the deadline."""
-    overall = health.overall(start.plan, states(start.engine, start.scope))
-    if overall.broken:
-        raise diagnosis.broken(start.engine, overall.broken)
 
 
 # -- the two things that run beside us --------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.etcd import Compare, KeyValue, Op
-from pydeploy.errors import CapacityError, Superseded
+from pydeploy.errors import CapacityError, Fenced, ServiceError
 from pydeploy.state.records import Environment, Route
 from pydeploy.state.store import Store
 
@@ -23,6 +23,7 @@ class Before:
 
     environment: str
     record: KeyValue | None
+    log: KeyValue | None
     routes: Mapping[str, KeyValue | None]  # host → what was there
 
 
@@ -37,39 +38,71 @@ def forward(
     still: Sequence[Compare],
     record: Environment,
     routes: Mapping[str, Route],
-    extra: Sequence[Op] = (),
+    *,
+    log: str | None,
+    tombstone: int,
 ) -> Switched:
-    """Make `record` and `routes` true at once.
+    """Make `record`, its `log` and `routes` true at once.
 
-    `extra` is written in the same transaction.  Hosts that the environment had before and has no
-    longer lose their route.  Raises Superseded when the conditions `still` do not hold,
-    CapacityError when a host is another environment's.
+    Hosts that the environment had before and has no longer say `removed` for `tombstone` seconds.
+    Raises Fenced when the conditions `still` do not hold, CapacityError when a host is another
+    environment's.
     """
     while True:
         before = _look(store, record.name, routes)
-        gone = [host for host in before.routes if host not in routes]
-        answer = store.etcd.txn(
-            [*still, *_unchanged(store, before)],
-            [
-                ops.put(store.keys.environment(record.name), record.text()),
-                *(ops.put(store.keys.route(host), route.text()) for host, route in routes.items()),
-                *(ops.delete(store.keys.route(host)) for host in gone),
-                *extra,
-            ],
-        )
+        try:
+            answer = store.etcd.txn(
+                [*still, *_unchanged(store, before)],
+                _forward(store, before, record, routes, log, tombstone),
+            )
+        except ServiceError:
+            if stands := standing(store, record.name, _attempt(record)):
+                return Switched(revision=stands, before=before)  # only its answer was lost
+            raise
         if answer.succeeded:
             return Switched(revision=answer.revision, before=before)
         if not _holds(store, still):
-            raise Superseded("whoever holds the lock or wished last")
+            raise Fenced(record.name)
         # A route went between looking and writing, as a tombstone's does with its lease.
+
+
+def _forward(
+    store: Store,
+    before: Before,
+    record: Environment,
+    routes: Mapping[str, Route],
+    log: str | None,
+    tombstone: int,
+) -> list[Op]:
+    keys = store.keys
+    gone = [host for host, kv in before.routes.items() if host not in routes and kv]
+    removed = Route(environment=record.name, state="removed").text()
+    lease = store.etcd.grant(tombstone) if gone else 0
+    return [
+        ops.put(keys.environment(record.name), record.text()),
+        ops.delete(keys.log(record.name)) if log is None else ops.put(keys.log(record.name), log),
+        *(ops.put(keys.route(host), route.text()) for host, route in routes.items()),
+        *(ops.put(keys.route(host), removed, lease=lease) for host in gone),
+    ]
+
+
+def standing(store: Store, environment: str, attempt: int) -> int:
+    """The revision at which the record was made to name `attempt`; 0 when it names another."""
+    found = store.read(store.keys.environment(environment), Environment)
+    return found[0].mod_revision if found and _attempt(found[1]) == attempt else 0
+
+
+def _attempt(record: Environment) -> int:
+    return record.current.attempt if record.current else 0
 
 
 def back(store: Store, still: Sequence[Compare], switched: Switched) -> int:
     """Put back what stood there; the revision, or 0 when somebody else has gone on meanwhile."""
-    before = switched.before
-    operations = [_restore(store, store.keys.environment(before.environment), before.record)]
-    operations += [
-        _restore(store, store.keys.route(host), kv) for host, kv in before.routes.items()
+    before, keys = switched.before, store.keys
+    operations = [
+        _restore(store, keys.environment(before.environment), before.record),
+        _restore(store, keys.log(before.environment), before.log),
+        *(_restore(store, keys.route(host), kv) for host, kv in before.routes.items()),
     ]
     answer = store.etcd.txn(list(still), operations)
     return answer.revision if answer.succeeded else 0
@@ -102,14 +135,15 @@ def mark(
             return 0
 
 
-def unmark(store: Store, environment: str, hosts: Iterable[str]) -> None:
-    """Delete the routes of `environment` that say `starting`: nothing starts any more."""
+def unmark(store: Store, environment: str, release: str, hosts: Iterable[str]) -> None:
+    """Delete the routes that say `starting` of this release: it does not start any more."""
     for host in hosts:
         found = store.read(store.keys.route(host), Route)
-        if found and found[1].environment == environment and found[1].state == "starting":
-            store.etcd.txn(
-                [ops.equal(found[0].key, "MOD", found[0].mod_revision)], [ops.delete(found[0].key)]
-            )
+        if found is None:
+            continue
+        kv, route = found
+        if (route.environment, route.release, route.state) == (environment, release, "starting"):
+            store.etcd.txn([ops.equal(kv.key, "MOD", kv.mod_revision)], [ops.delete(kv.key)])
 
 
 def _look(store: Store, environment: str, routes: Mapping[str, Route]) -> Before:
@@ -125,7 +159,8 @@ def _look(store: Store, environment: str, routes: Mapping[str, Route]) -> Before
                 f"the name {host} belongs to environment {owner}",
                 hint=f"choose another name, or remove {owner}",
             )
-    return Before(environment=environment, record=record, routes=there)
+    log = store.etcd.get(store.keys.log(environment))
+    return Before(environment=environment, record=record, log=log, routes=there)
 
 
 def _unchanged(store: Store, before: Before) -> list[Compare]:

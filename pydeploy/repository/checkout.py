@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydeploy import console
 from pydeploy.config.service import Service
+from pydeploy.errors import UsageError
 from pydeploy.repository.findings import Finding
 
 
@@ -39,3 +41,18 @@ class Checkout:
     service: Service
     model: dict[str, Any]
     findings: tuple[Finding, ...]
+
+    def agree_with(self, revision: str | None) -> None:
+        """A digest is recorded under its revision, so the revision must be what is there.
+
+        UsageError when another commit is checked out; a warning when files differ from it.
+        """
+        if revision is None or self.revision.startswith(revision):
+            return
+        if self.is_dirty:
+            console.warn(f"the checkout is not exactly {revision}; built as {self.revision[:12]}")
+            return
+        raise UsageError(
+            f"the checkout is at {self.revision[:12]}, not at {revision}",
+            hint="check that revision out, or leave --revision away",
+        )

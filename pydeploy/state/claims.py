@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.etcd import Compare
 from pydeploy.config.site import Engine
-from pydeploy.errors import CapacityError, Superseded
+from pydeploy.errors import CapacityError, Fenced
 from pydeploy.state.keys import last
 from pydeploy.state.records import PortClaim, SubnetClaim
 from pydeploy.state.store import Store
@@ -185,14 +185,14 @@ class _Picker(Generic[T]):
 
 
 def _create(store: Store, key: str, value: str, claimant: Claimant) -> bool:
-    """True when the claim is ours; Superseded when we may no longer claim."""
+    """True when the claim is ours; Fenced when we may no longer claim."""
     answer = store.etcd.txn(
         [ops.equal(key, "CREATE", 0), *claimant.still], [ops.put(key, value)], [ops.fetch(key)]
     )
     if answer.succeeded:
         return True
     if not answer.ranges[0]:
-        raise Superseded("whoever holds the lock or wished last")
+        raise Fenced(key)
     return False
 
 

@@ -39,6 +39,10 @@ class Keys:
     def lock(self, name: str = "") -> str:
         return f"{self.root}/locks/{name}"
 
+    def work(self, environment: str = "") -> str:
+        """Who works for an environment; environments have one key below theirs per agent."""
+        return f"{self.root}/work/{environment}{'/' if environment else ''}"
+
     def build(self, identity: str = "") -> str:
         return f"{self.root}/builds/{identity}"
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.etcd import Compare, Etcd, WatchLost
 from pydeploy.errors import CapacityError, ServiceError
+from pydeploy.state import lease
 from pydeploy.state.keys import last
 from pydeploy.state.records import Holder
 
@@ -53,42 +54,16 @@ def hold(
     about every second, which may raise.  `lost` is set when the lease could not be kept.
     """
     lost = lost or threading.Event()
-    lease = etcd.grant(ttl)
-    stop = threading.Event()
-    beat = threading.Thread(target=_keep_alive, args=(etcd, lease, ttl, stop, lost), daemon=True)
-    beat.start()
-    try:
-        token = _acquire(etcd, key, holder, lease, ttl, wait, check, on_wait)
-        yield Held(key=key, token=token, lease=lease, lost=lost)
-    finally:
-        stop.set()
-        with suppress(ServiceError):  # it falls by itself then
-            etcd.revoke(lease)
-
-
-def _keep_alive(
-    etcd: Etcd, lease: int, ttl: int, stop: threading.Event, lost: threading.Event
-) -> None:
-    """Renew until told to stop; `lost` once the lease is gone or could have run out."""
-    alive_until = time.monotonic() + ttl
-    while not stop.wait(ttl / 3):
-        asked = time.monotonic()
-        try:
-            left = etcd.keep_alive(lease)
-        except ServiceError:
-            left = None
-        if left:
-            alive_until = asked + left
-        elif left == 0 or time.monotonic() > alive_until:
-            lost.set()
-            return
+    with lease.kept(etcd, ttl, lost) as mine:
+        token = _acquire(etcd, key, holder, mine, ttl, wait, check, on_wait)
+        yield Held(key=key, token=token, lease=mine, lost=lost)
 
 
 def _acquire(
     etcd: Etcd,
     key: str,
     holder: Holder,
-    lease: int,
+    mine: int,
     ttl: int,
     wait: float,
     check: Callable[[], None],
@@ -99,7 +74,7 @@ def _acquire(
     while True:
         answer = etcd.txn(
             [ops.equal(key, "CREATE", 0)],
-            [ops.put(key, holder.text(), lease=lease)],
+            [ops.put(key, holder.text(), lease=mine)],
             [ops.fetch(key)],
         )
         if answer.succeeded:
@@ -108,7 +83,7 @@ def _acquire(
             continue
         (owner,) = answer.ranges[0]
         who = Holder.read(owner.value)
-        if owner.lease == lease:  # our own write, whose answer was lost
+        if owner.lease == mine:  # our own write, whose answer was lost
             return owner.create_revision
         if time.monotonic() >= deadline:
             raise CapacityError(

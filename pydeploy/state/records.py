@@ -63,6 +63,8 @@ class Release(Record):
     ports: tuple[Port, ...] = ()
     networks: dict[str, str] = {}  # network name in the model → claimed subnet
     address: str = ""
+    health_path: str = "/"  # what of the front is asked, and which statuses are well
+    health_status: str = "200-399"
     created: str = ""
 
 
@@ -89,6 +91,7 @@ class Wanted(Record):
 
     generation: int
     action: Literal["deploy", "remove", "rollback"]
+    change: int | None = None
     patchset: int | None = None
     revision: str = ""
     by: str = ""

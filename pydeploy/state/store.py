@@ -5,13 +5,16 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from pydeploy.clients.etcd import Etcd, KeyValue
+from pydeploy.clients.etcd import Etcd, KeyValue, WatchLost
 from pydeploy.config.site import Site
+from pydeploy.errors import ServiceError
 from pydeploy.state.keys import Keys, last
 from pydeploy.state.records import Environment, Gateway, Record, Route
 
@@ -38,10 +41,27 @@ class Store:
     def gateways(self) -> dict[str, Gateway]:
         return self._all(self.keys.gateway(), Gateway)
 
-    def lock_names(self) -> set[str]:
+    def busy_names(self) -> set[str]:
         """Environments and builds that somebody works on now."""
-        prefix = self.keys.lock()
-        return {kv.key.removeprefix(prefix) for kv in self.etcd.range(prefix).kvs}
+        locks, work = self.keys.lock(), self.keys.work()
+        return {kv.key.removeprefix(locks) for kv in self.etcd.range(locks).kvs} | {
+            kv.key.removeprefix(work).split("/")[0] for kv in self.etcd.range(work).kvs
+        }
+
+    def wait_for_change(self, prefix: str, revision: int, limit: float) -> None:
+        """Until something below `prefix` changes after `revision`; at most `limit` seconds."""
+        changed, stop = threading.Event(), threading.Event()
+
+        def follow() -> None:
+            with suppress(WatchLost, ServiceError):
+                for batch in self.etcd.watch(prefix, after=revision, stop=stop):
+                    if batch.events:
+                        break
+            changed.set()
+
+        threading.Thread(target=follow, daemon=True).start()
+        changed.wait(limit)
+        stop.set()
 
     def read(self, key: str, kind: type[R]) -> tuple[KeyValue, R] | None:
         kv = self.etcd.get(key)

@@ -24,10 +24,11 @@ REMOVED_KEPT = 86400  # seconds that "remove was wished" is remembered
 class Wish:
     """Our wish, as it stands in etcd at `mod_revision`."""
 
+    store: Store
     key: str
     wanted: Wanted
     mod_revision: int
-    overtaken: threading.Event
+    overtaken: threading.Event  # also set when the lock was lost: both mean that we must stop
     overtaken_by: list[str] = field(default_factory=list)
 
     def still(self) -> Compare:
@@ -35,11 +36,26 @@ class Wish:
         return ops.equal(self.key, "MOD", self.mod_revision)
 
     def ensure(self) -> None:
-        """Raise Superseded when a newer wish was seen (or the lock lost: one event for both)."""
+        """Raise the verdict once we may not go on."""
         if self.overtaken.is_set():
-            raise Superseded(
-                self.overtaken_by[0] if self.overtaken_by else "the next holder of the lock"
-            )
+            raise self.verdict()
+
+    def verdict(self) -> Superseded | ServiceError:
+        """Why we may not go on: a newer wish, or else a lock that could not be kept."""
+        if not self.overtaken_by:
+            try:
+                now = self.store.read(self.key, Wanted)
+            except ServiceError as away:
+                return away
+            if now is None or now[0].mod_revision != self.mod_revision:
+                _overtake(self, now[1] if now else None)
+        if self.overtaken_by:
+            return Superseded(self.overtaken_by[0])
+        return ServiceError(
+            "the lock was lost: etcd did not hear of us in time, or this process was stopped",
+            service="etcd",
+            hint="run it again; `pydeploy doctor` if it happens often",
+        )
 
 
 def wish(
@@ -64,19 +80,28 @@ def wish(
             if _is_older(new, old):
                 raise Superseded(f"patchset {old.patchset}, which is wanted already")
             if _is_same(new, old) and not force:
-                return Wish(key=key, wanted=old, mod_revision=revision, overtaken=event)
+                return _wish(store, key, old, revision, event)
         raised = new.model_copy(update={"generation": old.generation + 1 if old else 1})
         lease = store.etcd.grant(REMOVED_KEPT) if new.action == "remove" else 0
         answer = store.etcd.txn(
             [ops.equal(key, "MOD", revision)], [ops.put(key, raised.text(), lease=lease)]
         )
         if answer.succeeded:
-            return Wish(key=key, wanted=raised, mod_revision=answer.revision, overtaken=event)
+            return _wish(store, key, raised, answer.revision, event)
+        if lease:
+            store.etcd.revoke(lease)
+
+
+def _wish(
+    store: Store, key: str, wanted: Wanted, revision: int, overtaken: threading.Event
+) -> Wish:
+    return Wish(store=store, key=key, wanted=wanted, mod_revision=revision, overtaken=overtaken)
 
 
 def _is_older(new: Wanted, old: Wanted) -> bool:
     return (
         new.action == "deploy" == old.action
+        and new.change == old.change
         and new.patchset is not None
         and old.patchset is not None
         and new.patchset < old.patchset
@@ -84,7 +109,12 @@ def _is_older(new: Wanted, old: Wanted) -> bool:
 
 
 def _is_same(new: Wanted, old: Wanted) -> bool:
-    return (new.action, new.patchset, new.revision) == (old.action, old.patchset, old.revision)
+    return (new.action, new.change, new.patchset, new.revision) == (
+        old.action,
+        old.change,
+        old.patchset,
+        old.revision,
+    )
 
 
 @contextmanager
