@@ -168,7 +168,9 @@ class PolicyException(Section):
 
 class Policy(Section):
     exceptions: tuple[PolicyException, ...] = ()
-    images: tuple[str, ...] = Field(("*",), description="patterns of image names that may be run")
+    images: tuple[str, ...] = Field(
+        ("*",), description="patterns of image names that may be run and built on"
+    )
 
 
 class Defaults(Section):

@@ -322,7 +322,14 @@ _POLICY = {
         "use `file:` inside the repository, or ask the operator for a grant",
     ),
     "policy.image": Rule(
-        "image name not allowed", "site.yml names the images that may be run", "use one of those"
+        "image name not allowed",
+        "site.yml names the images that may be run and built on",
+        "use one of those, with its name written out",
+    ),
+    "policy.image-of-others": Rule(
+        "image of another project",
+        "the agent would fetch it with the site's own access to the registry",
+        "name a public image, or one of this project by its repository",
     ),
     "policy.ports": Rule(
         "ports not allowed", "host ports are shared by all environments", "publish fewer ports"

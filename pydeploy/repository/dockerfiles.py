@@ -17,18 +17,24 @@ from pydeploy.repository.dockerfile import (
     parse,
 )
 from pydeploy.repository.findings import Notes, Place
+from pydeploy.repository.image_names import Allowed
 from pydeploy.repository.sources import Sources
 from pydeploy.repository.tree import Refused, Tree
 
 _FRONTEND = re.compile(
-    r"(docker\.io/)?docker/dockerfile(-upstream)?(:[\w.-]+)?(@sha256:[0-9a-f]+)?"
+    r"(docker\.io/)?docker/dockerfile(-upstream)?(:[\w.-]+)?(@sha256:[0-9a-f]+)?", re.ASCII
 )
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])([^${}]*))?\}|(\w+))", re.ASCII)
+_PLATFORM = re.compile(r"(TARGET|BUILD)(PLATFORM|OS|OSVERSION|ARCH|VARIANT)")
 _RUN_FLAGS = {
     "network": ("default", "none"),
     "security": ("sandbox",),
 }
 _MOUNTS = ("bind", "cache", "tmpfs", "secret")
+_MOUNT_OPTIONS = frozenset(
+    ("type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro",
+     "readwrite", "rw", "required", "size", "id", "sharing", "mode", "uid", "gid", "env")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +57,9 @@ class Built:
         return Place(file=self.file, line=instruction.line)
 
 
-def look(model: dict[str, Any], tree: Tree, sources: Sources, notes: Notes) -> list[Built]:
+def look(
+    model: dict[str, Any], tree: Tree, sources: Sources, notes: Notes, allowed: Allowed
+) -> list[Built]:
     """Notes findings for every service that builds; returns the Dockerfiles read."""
     found = []
     for name, service in model.get("services", {}).items():
@@ -59,7 +67,7 @@ def look(model: dict[str, Any], tree: Tree, sources: Sources, notes: Notes) -> l
             place = sources.place(("services", name, "build"))
             built = _read(service["build"], place, tree, notes)
             if built is not None:
-                _check(built, tree, notes)
+                _check(built, tree, notes, allowed)
                 _check_health(name, service, built, notes)
                 found.append(built)
     return found
@@ -78,11 +86,11 @@ def _read(build: dict[str, Any], place: Place, tree: Tree, notes: Notes) -> Buil
         code = "layout.no-dockerfile" if missing else problem.code
         notes.add(code, problem.message, place)
         return None
-    named = frontend(text)
-    if named and not _FRONTEND.fullmatch(named):
-        notes.add("image.frontend", "a foreign frontend is named", Place(file=file, line=1))
-        return None
     try:
+        named = frontend(text)
+        if named and not _FRONTEND.fullmatch(named):
+            notes.add("image.frontend", "a foreign frontend is named", Place(file=file, line=1))
+            return None
         dockerfile = parse(text)
     except Unreadable as problem:
         notes.add("image.syntax", problem.message, Place(file=file, line=problem.line))
@@ -111,13 +119,13 @@ def _refuse_ignore_file_outside(context: str, build: dict[str, Any], tree: Tree)
             raise Refused("path.special", f"{file!r} is not a regular file")
 
 
-def _check(built: Built, tree: Tree, notes: Notes) -> None:
+def _check(built: Built, tree: Tree, notes: Notes, allowed: Allowed) -> None:
     for instruction in built.dockerfile.instructions:
         if instruction.keyword == "RUN":
             for problem in _run_problems(instruction):
                 notes.add("image.run-option", problem, built.place(instruction))
-    for stage in built.dockerfile.stages:
-        _check_bases(stage, built, notes)
+    for instruction, image in _images(built):
+        _check_image(image, instruction, built, notes, allowed)
     for stage in _needed(built):
         for instruction in stage.instructions:
             for source in _certain_sources(instruction):
@@ -130,60 +138,123 @@ def _run_problems(instruction: Instruction) -> Iterator[str]:
     """An allow-list of flags and mounts; a variable in one of them is not seen through."""
     for flag, value in instruction.flags:
         if flag == "mount":
-            options = dict(part.partition("=")[::2] for part in value.split(","))
+            options = _mount(value)
             kind = options.get("type", "bind")
             if kind not in _MOUNTS:
                 yield f"RUN --mount=type={kind} is not allowed"
+            for unknown in sorted(options.keys() - _MOUNT_OPTIONS):
+                yield f"RUN --mount has no option {unknown[:40]!r}"
+            if '"' in value:
+                yield "RUN --mount with a quote in its value"
         elif value not in _RUN_FLAGS.get(flag, ()):
             yield f"RUN --{flag}={value} is not allowed"
 
 
-def _check_bases(stage: Stage, built: Built, notes: Notes) -> None:
-    """Every image that a stage is made from or copies from."""
-    _check_image(stage.base, stage.start, built, notes)
-    for instruction in stage.instructions:
-        for image in _copied_from(instruction):
-            _check_image(image, instruction, built, notes)
+def _mount(value: str) -> dict[str, str]:
+    """The options of `--mount=`; their names count in any case."""
+    pairs = (part.partition("=")[::2] for part in value.split(","))
+    return {name.lower(): content for name, content in pairs}
+
+
+def _images(built: Built) -> Iterator[tuple[Instruction, str]]:
+    """Every image that the file names and the builder would fetch, with its variables.
+
+    FROM takes stages above it only, COPY any stage by name or number, a mount any by name.
+    """
+    above: set[str] = set()
+    every = {stage.name for stage in built.dockerfile.stages}
+    for stage in built.dockerfile.stages:
+        if _resolved(stage.base, built) not in above | {"scratch"}:
+            yield stage.start, stage.base
+        above |= {stage.name} - {""}
+        for instruction in stage.instructions:
+            for flag, value in instruction.flags:
+                image = _mount(value).get("from", "") if flag == "mount" else value
+                is_number = flag == "from" and built.dockerfile.stage(image) is not None
+                if flag in ("from", "mount") and not (is_number or image.lower() in every | {""}):
+                    yield instruction, image
 
 
 def _copied_from(instruction: Instruction) -> Iterator[str]:
     for flag, value in instruction.flags:
         if flag == "from":
             yield value
-        elif flag == "mount":
-            options = dict(part.partition("=")[::2] for part in value.split(","))
-            if options.get("from"):
-                yield options["from"]
+        elif flag == "mount" and _mount(value).get("from"):
+            yield _mount(value)["from"]
 
 
-def _check_image(image: str, instruction: Instruction, built: Built, notes: Notes) -> None:
+def _check_image(
+    image: str, instruction: Instruction, built: Built, notes: Notes, allowed: Allowed
+) -> None:
     name = _resolved(image, built)
-    contexts = built.build.get("additional_contexts") or {}
-    if name is None or name == "scratch" or name in contexts or built.dockerfile.stage(name):
+    place = built.place(instruction)
+    if name == "scratch" or name in (built.build.get("additional_contexts") or {}):
         return
+    if not name:
+        message = f"which image {image[:80]!r} is cannot be told: write it out"
+        notes.add("policy.image", message, place)
+        return
+    if "$" in name and not allowed.is_everything:
+        notes.add("policy.image", f"{image!r} depends on the platform: write it out", place)
+        return
+    problem = allowed.problem(_VARIABLE.sub("0", name))
+    if problem:
+        notes.add(*problem, place)
     if "@" not in name and (":" not in name.rsplit("/", 1)[-1] or name.endswith(":latest")):
-        message = f"base image {name!r} may change from day to day"
-        notes.add("image.unpinned", message, built.place(instruction))
+        notes.add("image.unpinned", f"base image {name!r} may change from day to day", place)
 
 
-def _resolved(image: str, built: Built) -> str | None:
-    """The name with its variables filled from build arguments and defaults; None if unknown."""
-    known: dict[str, str] = {}
+def _resolved(image: str, built: Built) -> str:
+    """The name as the builder fills it in; empty where that cannot be told.
+
+    Of variables the ones declared above any FROM count, a build argument before the default.
+    What is set nowhere is empty; a platform's own variables stay as they are.
+    """
+    known: dict[str, str | None] = {}
+    given = {str(k): str(v).replace("$$", "$") for k, v in _arguments(built).items()}
     for argument in built.dockerfile.arguments:
-        key, has_default, default = argument.text.partition("=")
-        if has_default:
-            known[key] = default.strip("\"'")
-    known |= {str(k): str(v) for k, v in (built.build.get("args") or {}).items()}
-    unknown = False
+        for word in argument.text.split():
+            key, has_default, default = word.partition("=")
+            if key in given:
+                known[key] = given[key] if "$" not in given[key] else None
+            else:
+                known[key] = _filled(_unquoted(default), known) if has_default else ""
+    return _filled(image, known) or ""
+
+
+def _arguments(built: Built) -> Mapping[str, Any]:
+    arguments = built.build.get("args") or {}
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+def _filled(text: str, known: Mapping[str, str | None]) -> str | None:
+    """None for what is not plain: quotes, escapes, other expansions, unknown parts."""
+    is_plain = True
 
     def fill(match: re.Match[str]) -> str:
-        nonlocal unknown
-        value = known.get(match[1] or match[3], match[2])
-        unknown = unknown or value is None
+        nonlocal is_plain
+        name, how, other = match[1] or match[4], match[2] or "", match[3] or ""
+        if _PLATFORM.fullmatch(name):
+            is_plain = is_plain and name not in known and not how
+            return f"${{{name}}}"
+        value = known.get(name, "")
+        is_set = name in known if len(how) == 1 else bool(value)
+        # A variable that is declared and has no value is set to some versions only.
+        is_plain = is_plain and value is not None and not (len(how) == 1 and not value)
+        if how.endswith("+"):
+            return other if is_set else ""
+        if how.endswith("-") and not is_set:
+            return other
         return value or ""
 
-    name = _VARIABLE.sub(fill, image)
-    return None if unknown or not name else name
+    if re.search(r"""["'\\`]""", text) or "$" in _VARIABLE.sub("", text):
+        return None
+    filled = _VARIABLE.sub(fill, text)
+    return filled if is_plain else None
 
 
 def _needed(built: Built) -> list[Stage]:

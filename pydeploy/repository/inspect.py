@@ -30,6 +30,7 @@ from pydeploy.repository import (
 )
 from pydeploy.repository.checkout import Checkout
 from pydeploy.repository.findings import Finding, Notes, excepted, in_order
+from pydeploy.repository.image_names import Allowed
 from pydeploy.repository.sources import Sources
 from pydeploy.repository.tree import Tree
 
@@ -144,12 +145,18 @@ class _Inspector:
         if model is None:
             return None
         result = policy.apply(
-            model, site=self.site, tree=self.tree, sources=found, notes=self.notes
+            model,
+            site=self.site,
+            tree=self.tree,
+            sources=found,
+            notes=self.notes,
+            gerrit_project=self.gerrit_project,
         )
         if result is None:
             return None
         team.check_front(service, result, self.tree, self.notes)
-        built = dockerfiles.look(result, self.tree, found, self.notes)
+        allowed = Allowed(site=self.site, gerrit_project=self.gerrit_project)
+        built = dockerfiles.look(result, self.tree, found, self.notes, allowed)
         self.dockerfiles = [one.file for one in built]
         return result
 

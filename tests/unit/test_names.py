@@ -260,6 +260,47 @@ def test_neighbours_never_share_an_image_repository(one: str, other: str) -> Non
     assert 2 == len(found)
 
 
+@given(st.text(max_size=40), st.text(max_size=40), ugly)
+def test_a_project_of_nobody_never_shares_a_repository(
+    project: str, folder: str, service: str
+) -> None:
+    """No Gerrit project, and no change, gets to what is deployed without naming one."""
+    assume(not project.startswith("~local/"))
+    nobodys = {
+        names.image_repository("pydeploy", names.project("", change=one, folder=folder), service)
+        for one in (None, 1, 2)
+    }
+    assert 3 == len(nobodys)
+    assert all(REPOSITORY.fullmatch(one) for one in nobodys)
+    assert names.image_repository("pydeploy", project, service) not in nobodys
+
+
+def test_whose_images_they_are() -> None:
+    """Gerrit's project, as it is said; else the change's number, else the folder's name."""
+    assert "docs/hello" == names.project("docs/hello", change=7, folder="x")
+    assert "~local/changes/7" == names.project("", change=7, folder="x")
+    assert "~local/my-web" == names.project("", change=None, folder="My_Web")
+    with pytest.raises(UsageError, match="no Gerrit project"):
+        names.project("~local/changes/7", change=8, folder="x")
+
+
+@given(ugly, ugly)
+def test_a_project_knows_its_own_repositories(project: str, service: str) -> None:
+    """Those of its services; not those of a project below it, which other people review."""
+    own = names.image_repository("pydeploy", project, service)
+    if len(own) < 200:
+        assert names.is_of_project("pydeploy", project, own)
+    below = names.image_repository("pydeploy", f"{project}/x", service)
+    assert not names.is_of_project("pydeploy", project, below)
+
+
+def test_an_overlong_repository_is_nobody_elses() -> None:
+    """Its digest cannot be taken as a service's name by the project that it begins with."""
+    path = names.image_repository("pydeploy", "a/" + "b" * 300, "web").removeprefix("pydeploy/")
+    assert "/" not in path
+    assert path != names.image_repository("pydeploy", "a", path.rpartition("_")[2])[9:]
+
+
 @pytest.mark.parametrize(
     ("registry", "reference"),
     [("127.0.0.1:5000", "127.0.0.1:5000/pydeploy/hello/web:1"), (None, "pydeploy/hello/web:1")],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from fnmatch import fnmatchcase
 from typing import Any
 
 from pydeploy.config.site import Site
 from pydeploy.repository.documents import KeyPath
 from pydeploy.repository.findings import Notes, Place
+from pydeploy.repository.image_names import Allowed
 from pydeploy.repository.policy import mounts, network, service
 from pydeploy.repository.policy.rules import (
     Denied,
@@ -45,7 +45,13 @@ _SECTIONS: dict[str, Table] = {
 
 
 def apply(
-    model: dict[str, Any], *, site: Site, tree: Tree, sources: Sources, notes: Notes
+    model: dict[str, Any],
+    *,
+    site: Site,
+    tree: Tree,
+    sources: Sources,
+    notes: Notes,
+    gerrit_project: str | None = None,
 ) -> dict[str, Any] | None:
     """The neutralised model; what is refused is in `notes`.
 
@@ -56,7 +62,7 @@ def apply(
     if scope.is_strange:
         return None
     services = result.setdefault("services", {})
-    _share_builds(scope, services)
+    _share_builds(scope, services, Allowed(site=site, gerrit_project=gerrit_project))
     _join_default_network(services, result)
     _keep_names(scope, services)
     _forget_absent(services)
@@ -93,7 +99,7 @@ def _prescan_value(rule: object, value: Any, here: KeyPath, src: Sources, notes:
         _prescan(rule.table, value, here, src, notes)
 
 
-def _share_builds(scope: Scope, services: dict[str, Any]) -> None:
+def _share_builds(scope: Scope, services: dict[str, Any], allowed: Allowed) -> None:
     """Names of images are ours: who uses the name that another service's build had, builds too."""
     built = {s["image"]: s["build"] for s in services.values() if "image" in s and "build" in s}
     for name, one in services.items():
@@ -105,8 +111,8 @@ def _share_builds(scope: Scope, services: dict[str, Any]) -> None:
         elif image in built:
             one["build"] = deepcopy(built[image])
             del one["image"]
-        elif image and not any(fnmatchcase(image, p) for p in scope.site.policy.images):
-            scope.note("policy.image", ("services", name, "image"), f"{image!r} is not allowed")
+        elif image and (problem := allowed.problem(image)):
+            scope.note(problem[0], ("services", name, "image"), problem[1])
 
 
 def _join_default_network(services: dict[str, Any], model: dict[str, Any]) -> None:

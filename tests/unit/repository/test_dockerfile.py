@@ -17,7 +17,7 @@ def test_continuations_and_comments() -> None:
     """Comments and blank lines inside of a continued instruction belong to nothing."""
     text = "FROM x\n\nRUN a \\\n  # comment\n\n  b\nUSER 1\n"
     assert _keywords(text) == [("FROM", 1), ("RUN", 3), ("USER", 7)]
-    assert parse(text).stages[0].instructions[0].text == "a b"
+    assert parse(text).stages[0].instructions[0].text == "a   b"
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,90 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except Unreadable:
         return
     assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize("blank", ["\f", "\v", "\x1c", "\x85", "\u2028", "\u2029", "\0", "\r "])
+def test_lines_end_at_line_feeds_alone(blank: str) -> None:
+    """BuildKit splits at \\n; what others take for a line's end could show us another file."""
+    text = f"# syntax=evil.example/x:1 {blank}# syntax=docker/dockerfile:1\nFROM x\n"
+    for read in (frontend, parse):
+        with pytest.raises(Unreadable, match="control character"):
+            read(text)
+
+
+def test_carriage_returns_at_the_end_of_lines() -> None:
+    """A file from Windows is read like any other."""
+    text = "# syntax=docker/dockerfile:1\r\nFROM x\r\nRUN a \\\r\n b\r\n"
+    assert "docker/dockerfile:1" == frontend(text)
+    assert [("FROM", 2), ("RUN", 3)] == _keywords(text)
+
+
+@pytest.mark.parametrize(
+    "top",
+    [
+        "# syntax=docker/dockerfile:1\n# syntax=evil/x",
+        "# syntax=evil/x\n#SYNTAX=docker/dockerfile:1",
+        "# escape=`\n# escape=\\",
+        "# more=1\n# syntax=evil/x",
+        "#\u00a0syntax=evil/x",
+        "#!/bin/x\n# escape=`",
+    ],
+)
+def test_directives_that_not_everybody_reads_alike(top: str) -> None:
+    """A second one, one below an unknown one, one with blanks that are none elsewhere."""
+    with pytest.raises(Unreadable):
+        parse(f"{top}\nFROM x\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "flags"),
+    [
+        ("RUN -\\\n-network=host x", [("network", "host")]),
+        ("COPY --fr\\\nom=evil /a /b", [("from", "evil")]),
+        ('RUN --"network=host" x', [("network", "host")]),
+        ("RUN --mount='type=bind',from=evil x", [("mount", "type=bind,from=evil")]),
+        ("RUN --network=none -- --network=host", [("network", "none")]),
+    ],
+)
+def test_flags_as_the_builder_puts_them_together(body: str, flags: list[tuple[str, str]]) -> None:
+    """Continued lines are joined without a blank; quotes may stand anywhere in a word."""
+    assert tuple(flags) == parse(f"FROM x\n{body}\n").stages[0].instructions[0].flags
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "RUN --netw\\ork=host x",
+        "RUN --mount=type=cache,target=/\u0420--network=host x",  # its second byte is a blank
+        "CMD x \\\\\nRUN --network=host x",
+        "RUN <<EOF\nx",
+        "RUN << EOF\nEOF",
+        "RUN <<E\\F\nEF",
+        "RUN <<EOF; true\nEOF;",
+        "RUN echo it's <<EOF\nEOF",
+        "RUN ${X:-<<EOF}\nEOF",
+        "ONBUILD RUN <<EOF\nEOF",
+    ],
+)
+def test_what_only_the_builder_could_tell(body: str) -> None:
+    """Escapes in options, odd here-documents: refused instead of guessed."""
+    with pytest.raises(Unreadable):
+        parse(f"FROM x\n{body}\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CMD x \\\u00a0",
+        'RUN echo "a <<EOF b"',
+        "RUN cat <<< EOF",
+        "RUN echo $((1<<EOF))",
+        'RUN ["x", "<<EOF"]',
+        "RUN <<E-F\nE\nE-F",
+        "LABEL a=<<EOF",
+    ],
+)
+def test_what_follows_is_an_instruction(line: str) -> None:
+    """No continuation, no here-document: nothing is swallowed up to a later EOF."""
+    text = f"FROM x\n{line}\nRUN --network=host x\nRUN <<EOF\nEOF\n"
+    assert ("network", "host") in [flag for one in parse(text).instructions for flag in one.flags]

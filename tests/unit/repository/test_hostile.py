@@ -38,7 +38,9 @@ def test_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert {finding.code for finding in inspection.errors} == set(expected["errors"])
     _assert_place(inspection.errors, expected)
     assert _listing(tmp_path) == before
-    assert all(argv[0].endswith("/docker") and "config" in argv for argv in started)
+    assert all(
+        argv[0].endswith(("/docker", "/docker-compose")) and "config" in argv for argv in started
+    )
 
 
 @pytest.mark.parametrize("name", PATHS_FIRST)
