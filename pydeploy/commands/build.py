@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pydeploy import cli, console
+from pydeploy import cli, console, names
 from pydeploy.commands import options
 
 if TYPE_CHECKING:
@@ -71,7 +71,11 @@ def _build(checkout: Checkout, site: Site, engine: str | None, change: dict[str,
             checkout.model,
             root=checkout.root,
             identity=images.BuildIdentity(
-                gerrit_project=change["gerrit_project"] or checkout.service_name,
+                gerrit_project=names.project(
+                    change["gerrit_project"] or "",
+                    change=change["change"],
+                    folder=checkout.root.name,
+                ),
                 change=change["change"],
                 patchset=change["patchset"],
                 revision=checkout.revision,

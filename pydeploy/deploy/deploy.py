@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from pydeploy import console
+from pydeploy import console, names
 from pydeploy.clients import shell
 from pydeploy.deploy import failpoints
 from pydeploy.deploy import plan as plans
@@ -205,7 +205,11 @@ class _Deploy:
         from pydeploy.images import BuildIdentity
 
         return BuildIdentity(
-            gerrit_project=self.request.gerrit_project or checkout.service_name,
+            gerrit_project=names.project(
+                self.request.gerrit_project,
+                change=self.request.change,
+                folder=checkout.root.name,
+            ),
             change=self.request.change,
             patchset=self.request.patchset,
             revision=checkout.revision,

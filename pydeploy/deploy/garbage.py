@@ -63,7 +63,11 @@ def _is_ours(site: Site, reference: str) -> bool:
 
 
 def in_registry(site: Site, wanted: Callable[[str], bool]) -> list[RegistryImage]:
-    """Our images in the registry whose tag is `wanted`; none where the site has no registry."""
+    """Our images in the registry whose tag is `wanted`; none where the site has no registry.
+
+    A build cache is no image: who wants every tag gets none of them, and who wants the tags of
+    one change gets this change's, too.
+    """
     registry = _registry(site)
     if registry is None:
         return []
@@ -72,7 +76,9 @@ def in_registry(site: Site, wanted: Callable[[str], bool]) -> list[RegistryImage
         if not repository.startswith(f"{site.registry.namespace}/"):
             continue
         for tag in registry.tags(repository):
-            if tag != _CACHE_TAG and wanted(tag) and (digest := registry.digest(repository, tag)):
+            if not wanted(tag) or (_is_cache(tag) and wanted(_CACHE_TAG)):
+                continue
+            if digest := registry.digest(repository, tag):
                 found.append(RegistryImage(repository=repository, tag=tag, digest=digest))
     return found
 
@@ -115,9 +121,15 @@ def named(
 
 
 def is_of_change(reference: str, change: int | None) -> bool:
-    """Whether an image reference carries a tag `<change>-<patchset>-<sha7>` of `change`."""
+    """Whether a reference has a tag of `change`: `<change>-<patchset>-<sha7>`, or its cache's."""
     tag = reference.rsplit(":", 1)[-1]
-    return change is not None and re.fullmatch(rf"{change}-\d+-[0-9a-f]+(-\w+)?", tag) is not None
+    pattern = rf"{change}-(\d+-[0-9a-f]+(-\w+)?|{_CACHE_TAG})"
+    return change is not None and re.fullmatch(pattern, tag) is not None
+
+
+def _is_cache(tag: str) -> bool:
+    """`buildcache` of a project's branches, `<change>-buildcache` of a change."""
+    return re.fullmatch(rf"(\d+-)?{_CACHE_TAG}", tag) is not None
 
 
 def digests_of(record: Environment | None) -> set[str]:

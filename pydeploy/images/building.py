@@ -20,9 +20,10 @@ from pydeploy.images.progress import Progress
 from pydeploy.images.stop import Stop
 
 # Folders of `RUN --mount=type=cache` are shared under this name: without it one project's change
-# could put something into the package cache of another.  A build argument, but in no image.
+# could put something into the package cache of another, or of what is built once it is merged.
+# A build argument, but in no image.
 _CACHE_MOUNTS = "BUILDKIT_CACHE_MOUNT_NS"
-CACHE_TAG = "buildcache"  # of each repository, beside the images
+_CACHE_TAG = "buildcache"  # of each repository, beside the images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ class Builder:
                 metadata=folder / "metadata.json",
                 target=recipe.target,
                 platform=plan.platform,
-                args={**recipe.args, _CACHE_MOUNTS: plan.repository},
+                args={**recipe.args, _CACHE_MOUNTS: cache_mounts(plan)},
                 labels=labels,
                 secrets={"ca": self.site.build.ca} if self.site.build.ca else {},
                 cache_from=self._cache_from(plan),
@@ -92,7 +93,11 @@ class Builder:
             return self._run(plan.service, "mounts from the repository", what, on_line)
 
     def _cache_from(self, plan: Plan) -> tuple[str, ...]:
-        return (buildx.cache_from(cache_ref(plan)),) if self.site.registry.address else ()
+        """A change also uses what its branch left; the branch never what a change left."""
+        if not self.site.registry.address:
+            return ()
+        refs = dict.fromkeys((f"{plan.repository}:{_CACHE_TAG}", cache_ref(plan)))
+        return tuple(map(buildx.cache_from, refs))
 
     def _cache_to(self, plan: Plan, ref: str) -> tuple[str, ...]:
         """An image that is a cache holds it inline; else it is exported where that can be done."""
@@ -130,8 +135,19 @@ class Builder:
         return shell.scrubbed({**self.engine.env_vars(), "DOCKER_CONFIG": str(self.config)})
 
 
+def cache_tag(plan: Plan) -> str:
+    """`10020-buildcache` for a change, which goes with its environment; else `buildcache`."""
+    return _CACHE_TAG if plan.change is None else f"{plan.change}-{_CACHE_TAG}"
+
+
 def cache_ref(plan: Plan) -> str:
-    return f"{plan.repository}:{CACHE_TAG}"
+    """Where the build of `plan` leaves its cache: what nobody has reviewed stays with itself."""
+    return f"{plan.repository}:{cache_tag(plan)}"
+
+
+def cache_mounts(plan: Plan) -> str:
+    """Whose folders of `RUN --mount=type=cache` the build gets: its project's, or its change's."""
+    return plan.repository if plan.change is None else f"{plan.repository}:{plan.change}"
 
 
 def _image_id(metadata: Path) -> str:

@@ -116,7 +116,7 @@ class Maker:
         cache = building.cache_ref(plan)
         try:
             self.builder.recipe(plan, recipe, cache, {}, lambda _: None)
-            self.transfer.replace(plan.repository, building.CACHE_TAG)
+            self.transfer.replace(plan.repository, building.cache_tag(plan))
         except PydeployError as failure:
             self._say(plan, f"the build cache was not kept: {failure.message}")
         finally:

@@ -43,6 +43,7 @@ class Plan:
     covered: tuple[str, ...] = ()  # targets of contents that lie in a volume
     repository: str  # with the registry's address, where there is a registry
     tag: str
+    change: int | None = None  # whose build this is; None for what a branch holds
 
     @property
     def is_ours(self) -> bool:
@@ -85,6 +86,7 @@ def read(
                 covered=tuple(content.covered(service, contents)),
                 repository=_repository(site, identity, name),
                 tag=tag,
+                change=identity.change,
             )
         )
     return tuple(plans)

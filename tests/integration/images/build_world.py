@@ -89,6 +89,7 @@ class World:
         services: dict[str, Any] | None = None,
         *,
         revision: str = "a" * 40,
+        change: int | None = 7,
         cancel: threading.Event | None = None,
         **top: Any,
     ) -> Prepared:
@@ -96,7 +97,7 @@ class World:
         return images.prepare(
             {"services": services or {"web": self.build()}, **top},
             root=self.root,
-            identity=self.identity(revision),
+            identity=self.identity(revision, change),
             site=self.site,
             engine=self.engine,
             etcd=self.etcd,
@@ -104,11 +105,11 @@ class World:
             on_line=self.lines.append,
         )
 
-    def identity(self, revision: str) -> BuildIdentity:
+    def identity(self, revision: str, change: int | None = 7) -> BuildIdentity:
         return BuildIdentity(
             gerrit_project="demo/hello",
-            change=7,
-            patchset=1,
+            change=change,
+            patchset=1 if change else None,
             revision=revision,
             created="2026-01-01T00:00:00Z",
             source_url="https://gerrit.test/demo/hello",

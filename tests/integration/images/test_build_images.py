@@ -175,6 +175,23 @@ def test_a_cache_mount_is_shared_within_a_project_only(world: World) -> None:
         two.forget()
 
 
+def test_what_a_change_leaves_in_a_cache_mount_stays_with_it(world: World) -> None:
+    """Nobody has reviewed it: neither the merged revision nor another change gets it."""
+    mount = "RUN --mount=type=cache,id=pydeploy-images-test,target=/c"
+    run = f"cat /c/x > /found 2>/dev/null; echo $WHO >> /c/x # {world.namespace}"
+    world.write(Dockerfile=f"FROM {BASE}\nARG WHO\n{mount} {run}\n")
+
+    def found(who: str, change: int | None) -> str:
+        prepared = world.prepare({"web": world.build(args={"WHO": who})}, change=change)
+        return world.run(prepared, "cat", "/found")
+
+    assert "" == found("poison", 7)
+    assert "" == found("branch", None)
+    assert "" == found("other", 8)
+    assert "poison" == found("again", 7)
+    assert "branch" == found("once more", None)
+
+
 def test_an_image_that_is_there_is_not_pulled(world: World) -> None:
     prepared = world.prepare({"store": {"image": BASE}})
     assert prepared.images[0].digest == inspect(BASE)["Id"]
@@ -243,8 +260,23 @@ def test_the_cache_outlives_the_image(pushing: World, registry: Registry) -> Non
     (image,) = pushing.prepare().images
     repository = f"{pushing.namespace}/demo/hello/web"
     assert registry.delete(repository, image.digest)
-    assert registry.tags(repository) == ("buildcache",)
-    assert registry.exists(repository, "buildcache")
+    assert registry.tags(repository) == ("7-buildcache",)
+    assert registry.exists(repository, "7-buildcache")
+
+
+def test_a_change_never_writes_the_cache_of_its_branch(pushing: World, registry: Registry) -> None:
+    """It takes from there: the RUN that the branch has carried out is not carried out again."""
+    run = f"RUN cat /proc/sys/kernel/random/uuid > /once # {pushing.namespace}"
+    pushing.write(Dockerfile=f"FROM {BASE}\n{run}\n")
+    once = pushing.run(pushing.prepare(change=None), "cat", "/once")
+    repository = f"{pushing.namespace}/demo/hello/web"
+    before = registry.digest(repository, "buildcache")
+    pushing.forget()
+    drop_cache(pushing.namespace)
+    change = pushing.prepare(revision="b" * 40)
+    assert once == pushing.run(change, "cat", "/once")
+    assert before == registry.digest(repository, "buildcache")
+    assert registry.exists(repository, "7-buildcache")
 
 
 def drop_cache(text: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
+
 import pytest
 
 from pydeploy.clients import etcd as ops
@@ -31,6 +34,9 @@ def on_engine(*references: str, digests: tuple[str, ...] = ("sha256:a",)) -> Eng
         ("pydeploy/hello/web:10020-1-abc1234", 10020, True),
         ("127.0.0.1:5000/pydeploy/hello/web:10020-1-abc1234", 10020, True),
         (":10020-12-0123456", 10020, True),
+        (":10020-buildcache", 10020, True),
+        (":10021-buildcache", 10020, False),
+        (":buildcache", 10020, False),
         ("pydeploy/hello/web:10020-1-abc1234", 1002, False),
         ("pydeploy/hello/web:110020-1-abc1234", 10020, False),
         ("pydeploy/hello/web:0123456789ab", 10020, False),
@@ -155,3 +161,20 @@ def test_without_a_registry_there_is_nothing_in_it() -> None:
         garbage.in_registry(LOCAL, lambda _: True),
         garbage.erase_from_registry(LOCAL, []),
     )
+
+
+def test_a_build_cache_is_listed_with_its_change_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks for images that nobody names must not find the caches of what runs."""
+    tags = ("buildcache", "7-buildcache", "8-buildcache", "7-1-abc1234")
+    registry = SimpleNamespace(
+        repositories=lambda: ("pydeploy/hello/web",),
+        tags=lambda _: tags,
+        digest=lambda _, tag: f"sha256:{tag}",
+    )
+    monkeypatch.setattr(garbage, "_registry", lambda _: registry)
+
+    def listed(wanted: Callable[[str], bool]) -> list[str]:
+        return [one.tag for one in garbage.in_registry(PUSHING, wanted)]
+
+    assert ["7-1-abc1234"] == listed(lambda _: True)
+    assert ["7-buildcache", "7-1-abc1234"] == listed(lambda tag: garbage.is_of_change(tag, 7))

@@ -1,5 +1,6 @@
 """What has to happen for each service."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from pydeploy.config.site import Site
 from pydeploy.errors import LayoutError, PolicyError
-from pydeploy.images import plan, shape
+from pydeploy.images import building, plan, shape
 from pydeploy.images.plan import Plan
 from pydeploy.images.values import BuildIdentity
 
@@ -108,3 +109,20 @@ def test_everything_that_shapes_the_build_is_in_its_identity(root: Path) -> None
     others |= {identity(), identity(mounts=[mount])}
     assert first not in others
     assert len(others) == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "tag", "mounts"), [(10020, "10020-buildcache", ":10020"), (None, "buildcache", "")]
+)
+def test_the_cache_of_what_nobody_has_reviewed_is_its_own(
+    root: Path, change: int | None, tag: str, mounts: str
+) -> None:
+    """A change could put something there for the build of the merged revision to find."""
+    (one,) = plan.read(
+        {"services": {"web": {"build": build(root)}}},
+        root=root,
+        identity=replace(IDENTITY, change=change),
+        site=SITE,
+    )
+    assert building.cache_ref(one) == f"127.0.0.1:5000/pydeploy/docs/hello/web:{tag}"
+    assert building.cache_mounts(one) == f"127.0.0.1:5000/pydeploy/docs/hello/web{mounts}"
