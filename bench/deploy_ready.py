@@ -19,7 +19,7 @@ from typing import Any
 
 import docker
 
-from bench import live
+from bench import figures, live
 from bench.figures import Figure
 from bench.live import Live
 from pydeploy.deploy.model import START_INTERVAL
@@ -59,6 +59,7 @@ def measure(site: Live) -> list[Figure]:
     theirs: list[float] = []
     steps: list[dict[str, float]] = []
     for number in range(1, ROUNDS + 1):
+        figures.wait_until_quiet()
         began = time.perf_counter()
         result = site.run("deploy", root, "--name", f"ready-{number}")
         ours.append(time.perf_counter() - began)
@@ -113,6 +114,7 @@ class _Raw:
     def up_and_down(self, number: int) -> float:
         """Seconds from the start of `docker compose up -d` until healthy; then it is removed."""
         self._file.write_text(json.dumps(self._model(number)))
+        figures.wait_until_quiet()
         began = time.perf_counter()
         self._compose("up", "--detach", "--no-build", "--pull", "never", "--quiet-pull")
         self._wait_healthy()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 _BUSY = 1.0  # processes that want a core before we have begun; of two cores, one is then not ours
 
@@ -62,6 +64,28 @@ def warn_if_busy() -> None:
         print(
             f"warning: the machine is busy (load {load:.1f}); repeat when it is quiet", flush=True
         )
+
+
+def wait_until_quiet(limit: float = 10.0, *, share: float = 0.2) -> None:
+    """Until half a second has passed in which less than `share` of the cores was in use.
+
+    Whoever measures seconds waits for it before each turn; after `limit` seconds it begins anyway.
+    """
+    until = time.monotonic() + limit
+    before = _ticks()
+    while time.monotonic() < until:
+        time.sleep(0.5)
+        now = _ticks()
+        all_of_it, idle = (new - old for new, old in zip(now, before, strict=True))
+        if idle > (1 - share) * all_of_it:
+            return
+        before = now
+
+
+def _ticks() -> tuple[int, int]:
+    """Of all cores together: all, and those without work (proc(5), /proc/stat)."""
+    fields = [int(one) for one in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return sum(fields), fields[3] + fields[4]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
