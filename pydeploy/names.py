@@ -91,9 +91,13 @@ def release(environment_name: str, version: str, repeat: int = 1) -> str:
     return f"{environment_name}-{version}{suffix}"
 
 
-def compose_project(prefix: str, release_name: str) -> str:
-    """The compose project of a release; `prefix` keeps two sites on one engine apart."""
-    return f"{prefix}-r-{release_name}"
+def compose_project(prefix: str, release_name: str, attempt: int) -> str:
+    """`pd-r-10020-3-418`: the compose project of one attempt at a release.
+
+    `prefix` keeps two sites on one engine apart.  `attempt` is never used twice, so neither can
+    two environments whose releases are called alike, nor a dead attempt and its successor.
+    """
+    return f"{prefix}-r-{release_name}-{attempt}"
 
 
 def slug(text: str) -> str:

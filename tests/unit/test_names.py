@@ -190,10 +190,19 @@ def test_releases(repeat: int, release: str) -> None:
     assert release == names.release("10020", "3", repeat)
 
 
-@given(environments, st.integers(1, 999).map(str) | shas.map(lambda sha: sha[:7]))
-def test_compose_accepts_the_project(environment: str, version: str) -> None:
-    """The compose project of every release is one that compose takes."""
-    assert PROJECT.fullmatch(names.compose_project("pd", names.release(environment, version)))
+@given(environments, st.integers(1, 999).map(str) | shas.map(lambda sha: sha[:7]), st.integers(1))
+def test_compose_accepts_the_project(environment: str, version: str, attempt: int) -> None:
+    """The compose project of every attempt at a release is one that compose takes."""
+    release = names.release(environment, version)
+    assert PROJECT.fullmatch(names.compose_project("pd", release, attempt))
+
+
+def test_releases_that_are_called_alike_have_projects_of_their_own() -> None:
+    """So have two attempts at one: what a dead one's compose still does is not its successor's."""
+    one, other = names.release("a", "1", 2), names.release("a-1", "2")
+    assert one == other
+    projects = [names.compose_project("pd", *which) for which in ((one, 7), (other, 8), (one, 9))]
+    assert ["pd-r-a-1-2-7", "pd-r-a-1-2-8", "pd-r-a-1-2-9"] == projects
 
 
 # -- images -----------------------------------------------------------------------------
