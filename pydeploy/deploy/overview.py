@@ -8,7 +8,7 @@ from typing import Any
 
 from pydeploy import durations, names
 from pydeploy.deploy.session import Session
-from pydeploy.errors import ServiceError
+from pydeploy.errors import ServiceError, SiteConfigError
 from pydeploy.state import store
 from pydeploy.state.records import Environment
 
@@ -36,7 +36,7 @@ def _containers(session: Session, engines: set[str]) -> Alive:
             engine = session.engine_of(name)
             with engine.answering():
                 listed = engine.api.containers(all=True, filters=session.scope().filters())
-        except (ServiceError, KeyError):
+        except (ServiceError, SiteConfigError):  # away, or no longer in the site
             found[name] = None
             continue
         for one in listed:
