@@ -411,6 +411,16 @@ def test_something_else_answers(status: int, body: bytes) -> None:
         server.server_close()
 
 
+def test_a_host_that_vanished_is_noticed(etcd: Etcd) -> None:
+    """The kernel asks for it on a silent connection: 10 s, then 4 times every 5 s."""
+    etcd.status()
+    connection = etcd._pool.connection_from_url(etcd.endpoints[0])._get_conn()
+    wanted = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 4}
+    assert connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert wanted == {one: connection.sock.getsockopt(socket.IPPROTO_TCP, one) for one in wanted}
+    assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_it_recovers_after_a_restart(own_server: EtcdServer) -> None:
     """The same client goes on: connections from before do not stand in the way."""
     etcd = own_server.client()

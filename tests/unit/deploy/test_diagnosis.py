@@ -146,7 +146,7 @@ def test_a_port_that_nothing_useful_answers_on(
     answer: Answer, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is there instead, with the log; the usual cause is a program on its own loopback."""
-    monkeypatch.setattr("pydeploy.deploy.start.states", lambda *_: (state(),))
+    monkeypatch.setattr("pydeploy.deploy.diagnosis.states", lambda *_: (state(),))
     there = engine(HEAD + socket_line("0100007F", 8080))
     failure = diagnosis.not_answering(there, Scope(site="s"), port(), "/", answer, Front())
     assert (said, "line 1\nline 2\n") == (failure.message, failure.logs)

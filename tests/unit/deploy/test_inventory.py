@@ -130,6 +130,16 @@ def test_what_belongs_on_an_engine(record: Any, engine: str, attempt: int) -> No
     assert attempt == sweep.kept_attempt(record, engine)
 
 
+def test_which_volumes_are_still_there() -> None:
+    """By name, among all of the engine; without names it is not asked."""
+    asked = SimpleNamespace(volumes=lambda: {"Volumes": [{"Name": "a"}, {"Name": "c"}]})
+    away = SimpleNamespace()
+    empty = SimpleNamespace(volumes=lambda: {"Volumes": None})
+    assert ["a"] == inventory.existing(engine(asked), ["a", "b"])
+    assert [] == inventory.existing(engine(empty), ["a"])
+    assert [] == inventory.existing(engine(away), [])
+
+
 # -- erasing ----------------------------------------------------------------------------
 
 
@@ -150,7 +160,7 @@ class Api:
         return act
 
 
-def engine(api: Api) -> DockerEngine:
+def engine(api: Any) -> DockerEngine:
     found = DockerEngine("local", Engine())
     found.__dict__["sdk"] = SimpleNamespace(api=api)
     return found

@@ -185,6 +185,14 @@ def test_a_port_that_is_listened_on_is_not_free() -> None:
             assert not probe.is_port_free("127.0.0.1", server.getsockname()[1])
 
 
+def test_a_port_that_is_taken_by_udp_alone_is_not_free() -> None:
+    """A release may publish it by either; a claim is of both."""
+    for address in ("127.0.0.1", "0.0.0.0"):
+        with socket.socket(type=socket.SOCK_DGRAM) as taken:
+            taken.bind((address, 0))
+            assert not probe.is_port_free("127.0.0.1", taken.getsockname()[1])
+
+
 def test_a_free_port_is_free() -> None:
     """Asking does not take it."""
     (port,) = free_ports(1)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pydeploy.deploy import failpoints, prune, remove
+from pydeploy.deploy import failpoints, prune, remove, sweep
 from pydeploy.deploy.prune import Findings
 from pydeploy.deploy.remove import Removal
 from pydeploy.deploy.session import Session
-from pydeploy.errors import CapacityError, Interrupted, ServiceError, Superseded
-from pydeploy.state import lock
+from pydeploy.errors import CapacityError, Fenced, Interrupted, ServiceError
+from pydeploy.state import claims, lock, work
 from pydeploy.state.records import Change, Environment, PortClaim, Route
 from pydeploy.state.store import Store
 from tests.unit.deploy.samples import environment, release
@@ -35,16 +35,34 @@ def there() -> dict[str, list[Any]]:
 
 
 @pytest.fixture
-def session(store: Store, there: dict[str, list[Any]]) -> Session:
+def erased() -> list[str]:
+    """What the engine was told to remove."""
+    return []
+
+
+@pytest.fixture
+def session(store: Store, there: dict[str, list[Any]], erased: list[str]) -> Session:
     opened = session_on(store)
     api = SimpleNamespace(
         containers=lambda **_: there["containers"],
         networks=lambda **_: there["networks"],
         volumes=lambda **_: {"Volumes": there["volumes"] or None},
         images=lambda: there["images"],
+        stop=lambda *_, **__: None,
+        remove_container=lambda one, **_: erased.append(one),
+        inspect_network=lambda _: {},
+        remove_network=erased.append,
+        remove_volume=erased.append,
     )
     opened.engine.__dict__["sdk"] = SimpleNamespace(api=api)
     return opened
+
+
+@pytest.fixture
+def held(session: Session) -> Iterator[lock.Held]:
+    key = session.store.keys.lock("10020")
+    with lock.hold(session.store.etcd, key, session.holder(), wait=0) as mine:
+        yield mine
 
 
 def record(store: Store, one: Environment) -> None:
@@ -72,10 +90,8 @@ def test_leftovers(session: Session, there: dict[str, list[Any]]) -> None:
     there["containers"] = [labelled("10020", 7, "c"), labelled("10020", 6, "c")]
     there["networks"] = [labelled("10020", 6, "n"), labelled("gone", 5, "n")]
     there["volumes"] = [labelled("gone", 5, "v")]
-    claim = PortClaim(environment="gone", token=5)
-    session.store.etcd.put(session.store.keys.port("local", 20000), claim.text())
-    kept = PortClaim(environment="10020", token=7)
-    session.store.etcd.put(session.store.keys.port("local", 20001), kept.text())
+    claim(session, 20000, 5, "gone")
+    claim(session, 20001, 7)
     foreign = PortClaim(foreign=True)
     session.store.etcd.put(session.store.keys.port("local", 20002), foreign.text())
     found = prune.look(session)
@@ -141,7 +157,7 @@ def test_findings_as_data() -> None:
 
 @pytest.mark.parametrize(
     "failure",
-    [CapacityError("locked"), ServiceError("away", service="docker"), Superseded("somebody")],
+    [CapacityError("locked"), ServiceError("away", service="docker"), Fenced("10020")],
 )
 def test_one_failure_does_not_stop_the_others(session: Session, failure: Exception) -> None:
     """It is said, and the next environment is looked at."""
@@ -161,6 +177,96 @@ def test_ctrl_c_stops_all(session: Session) -> None:
 
     with pytest.raises(Interrupted):
         prune._each(session, "10020", act)
+
+
+def test_what_is_worked_for_without_a_lock_is_left_alone(
+    session: Session, there: dict[str, list[Any]]
+) -> None:
+    """A deploy that builds holds no lock yet; nobody takes its images."""
+    record(session.store, environment("busy", expires=PAST, current=None))
+    there["images"] = [{"Id": "sha256:new", "RepoTags": ["pydeploy/hello/web:2"]}]
+
+    def act(*_: Any) -> None:
+        raise AssertionError("somebody works for it")
+
+    with work.announced(session.store, "busy", session.holder(), 60):
+        found = prune.look(session)
+        prune._each(session, "busy", act)
+    assert ((), 0, ("busy",)) == (found.expired, found.images, found.busy)
+
+
+# -- only what is older than one's own token -------------------------------------------
+
+
+def claim(session: Session, number: int, token: int, name: str = "10020") -> None:
+    key = session.store.keys.port("local", number)
+    session.store.etcd.put(key, PortClaim(environment=name, token=token).text())
+
+
+def claimed(session: Session) -> list[int]:
+    return [one.token for _, _, one in claims.held(session.store, "local")]
+
+
+def of_attempts(there: dict[str, list[Any]], *attempts: int) -> None:
+    for kind in ("containers", "networks", "volumes"):
+        there[kind] = [labelled(f"{one}-{kind}", one, kind) for one in attempts]
+
+
+def test_a_sweep_touches_nothing_newer(
+    session: Session, there: dict[str, list[Any]], erased: list[str]
+) -> None:
+    """Of attempts 6 to 10 under token 9, with 7 on record: 6 and 8 go."""
+    of_attempts(there, 6, 7, 8, 9, 10)
+    for number, token in enumerate((6, 7, 8, 9, 10)):
+        claim(session, 20000 + number, token)
+    claim(session, 20009, 6, "other")
+    counts = sweep.leftovers(
+        session, "10020", environment(current=release(attempt=7)), session.engine, 9
+    )
+    assert {"6", "8"} == {one.split("-")[0] for one in erased}
+    assert {"containers": 2, "networks": 2, "volumes": 2, "claims": 2} == counts
+    assert [7, 9, 10, 6] == claimed(session)
+
+
+def test_a_removal_touches_nothing_newer(
+    session: Session, held: lock.Held, there: dict[str, list[Any]], erased: list[str]
+) -> None:
+    """It may have slept: what carries its own token or a greater one is not its to take."""
+    older, same, newer = held.token - 1, held.token, held.token + 1
+    of_attempts(there, older, same, newer)
+    for number, token in enumerate((older, same, newer)):
+        claim(session, 20000 + number, token)
+    removal = remove.under_lock(session, "10020", held)
+    assert {str(older)} == {one.split("-")[0] for one in erased}
+    assert [same, newer] == claimed(session)
+    assert 1 == removal.removed["containers"] == removal.removed["claims"]
+    assert removal.residue > 0
+
+
+def test_a_removal_that_lost_its_lock_forgets_nothing(session: Session) -> None:
+    """The record may be a newer release's by now."""
+    key = session.store.keys.lock("10020")
+    with lock.hold(session.store.etcd, key, session.holder(), wait=0) as late:
+        pass
+    record(session.store, environment())
+    with pytest.raises(Fenced):
+        remove._forget(session, "10020", late)
+    with pytest.raises(Fenced):
+        remove._erase_images(session, "10020", environment(), late)
+    assert environment() == session.store.environment("10020")
+
+
+def test_images_stay_while_somebody_works_for_the_environment(
+    session: Session,
+    held: lock.Held,
+    there: dict[str, list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may have built and not have recorded yet; what stays is prune's."""
+    monkeypatch.setattr(remove, "_UNDO_TIME", 0.2 - session.site.defaults.lock_ttl)
+    there["images"] = [{"Id": "sha256:a", "RepoTags": ["pydeploy/hello/web:10020-3-0123456"]}]
+    with work.announced(session.store, "10020", session.holder(), 60):
+        assert {} == remove._erase_images(session, "10020", environment(), held)
 
 
 # -- what remove leaves -----------------------------------------------------------------
@@ -183,14 +289,24 @@ def test_residue(session: Session, there: dict[str, list[Any]]) -> None:
         keys.environment("10020"),
         keys.log("10020"),
         keys.route("a.test"),
-    ] == remove.residue(session, "10020")
+    ] == remove.residue(session, "10020", {})
 
 
-@pytest.fixture
-def held(session: Session) -> Iterator[lock.Held]:
-    key = session.store.keys.lock("10020")
-    with lock.hold(session.store.etcd, key, session.holder(), wait=0) as mine:
-        yield mine
+def test_anonymous_volumes_are_residue(session: Session, there: dict[str, list[Any]]) -> None:
+    """No label would find them again, so the removal says which ones there were."""
+    there["volumes"] = [{"Name": "a" * 64, "Labels": None}, {"Name": "c" * 64, "Labels": None}]
+    session.engine.api.volumes = _of_the_engine(there)
+    left = remove.residue(session, "10020", {"local": ["a" * 64, "b" * 64]})
+    assert [f"volume {'a' * 64} on local"] == left
+
+
+def _of_the_engine(there: dict[str, list[Any]]) -> Any:
+    """Volumes without our labels: a filter finds none of them."""
+
+    def volumes(filters: Any = None) -> dict[str, Any]:
+        return {"Volumes": None if filters else there["volumes"]}
+
+    return volumes
 
 
 def test_routes_become_tombstones(session: Session, held: lock.Held) -> None:
@@ -221,7 +337,7 @@ def test_who_lost_the_lock_unroutes_nothing(session: Session) -> None:
     with lock.hold(etcd, key, session.holder(), wait=0) as late:
         pass
     etcd.put(keys.route("a.test"), Route(environment="10020", port=1).text())
-    with lock.hold(etcd, key, session.holder(), wait=0), pytest.raises(Superseded):
+    with lock.hold(etcd, key, session.holder(), wait=0), pytest.raises(Fenced):
         remove._unroute(session, "10020", None, late)
     assert "running" == session.store.routes()["a.test"].state
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.etcd import Etcd
 from pydeploy.config.site import Engine
-from pydeploy.errors import CapacityError, Superseded
+from pydeploy.errors import CapacityError, Fenced
 from pydeploy.state import claims
 from pydeploy.state.claims import Claimant
 from pydeploy.state.keys import Keys
@@ -160,9 +160,9 @@ def test_a_stale_token_cannot_claim(store: Store, condition: ops.Target) -> None
     store.etcd.delete(key)
     store.etcd.put(key, "yours")
     late = claimant(still=(ops.equal(key, condition, old),))
-    with pytest.raises(Superseded):
+    with pytest.raises(Fenced):
         claims.claim_ports(store, engine(), late, web(1))
-    with pytest.raises(Superseded):
+    with pytest.raises(Fenced):
         claims.claim_subnets(store, engine(), late, ["default"])
     assert [] == claims.held(store, "local")
 

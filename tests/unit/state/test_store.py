@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -37,6 +38,8 @@ ENVIRONMENT = Environment(
         (KEYS.route(), "routes/"),
         (KEYS.gateway("a"), "gateways/a"),
         (KEYS.lock("10020"), "locks/10020"),
+        (KEYS.work("10020"), "work/10020/"),
+        (KEYS.work(), "work/"),
         (KEYS.build("abc"), "builds/abc"),
         (KEYS.log("10020"), "logs/10020"),
         (KEYS.audit("x"), "audit/x"),
@@ -89,6 +92,33 @@ def test_reading_everything_of_a_kind(store: Store) -> None:
     assert {"10020.a": route} == store.routes()
     assert {"one": gateway} == store.gateways()
     assert (ENVIRONMENT, None) == (store.environment("10020"), store.environment("1002"))
+
+
+def test_who_is_busy(store: Store) -> None:
+    """Whoever holds a lock, and whoever works without needing one yet; each once."""
+    assert set() == store.busy_names()
+    for key in (store.keys.lock("1"), store.keys.lock("build-a"), *_of_two_agents(store)):
+        store.etcd.put(key, "{}")
+    assert {"1", "2", "build-a"} == store.busy_names()
+
+
+def _of_two_agents(store: Store) -> list[str]:
+    return [f"{store.keys.work(name)}{agent}" for name in ("1", "2") for agent in ("a", "b")]
+
+
+def test_waiting_for_a_change(store: Store) -> None:
+    """What came since the revision is no longer waited for; nothing is waited for at most so long.
+
+    A change of something else is none.
+    """
+    revision = store.etcd.put(store.keys.route("a"), "{}")
+    store.etcd.put(store.keys.gateway("a"), "{}")
+    began = time.monotonic()
+    store.wait_for_change(store.keys.gateway(), revision, 5)
+    assert time.monotonic() - began < 1
+    began = time.monotonic()
+    store.wait_for_change(store.keys.route(), revision, 0.3)
+    assert 0.25 < time.monotonic() - began < 1
 
 
 def test_connecting_sends_nothing() -> None:

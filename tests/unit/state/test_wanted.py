@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pydeploy.errors import Superseded
+from pydeploy.errors import ServiceError, Superseded
 from pydeploy.state import wanted
 from pydeploy.state.keys import Keys
 from pydeploy.state.records import Wanted
@@ -82,6 +82,31 @@ def test_an_older_patchset_is_superseded_at_once(store: Store) -> None:
     with pytest.raises(Superseded, match="patchset 2, which is wanted already"):
         wanted.wish(store, "10020", deploy(1), force=True)
     assert holds(store, newer)
+
+
+def of_change(change: int, patchset: int, revision: str = SHA) -> Wanted:
+    return deploy(patchset, revision).model_copy(update={"change": change})
+
+
+def test_another_changes_patchsets_are_not_older(store: Store) -> None:
+    """Two changes in one named environment: their patchsets are counted apart."""
+    old = wanted.wish(store, "staging", of_change(10020, 5))
+    new = wanted.wish(store, "staging", of_change(10021, 1))
+    assert [False, True] == [holds(store, one) for one in (old, new)]
+
+
+def test_the_same_patchset_of_another_change_is_another_wish(store: Store) -> None:
+    """Even of the same revision."""
+    old = wanted.wish(store, "staging", of_change(10020, 1))
+    wanted.wish(store, "staging", of_change(10021, 1))
+    assert not holds(store, old)
+
+
+def test_an_older_patchset_of_the_same_change_is_older(store: Store) -> None:
+    """Also in a named environment."""
+    wanted.wish(store, "staging", of_change(10020, 5))
+    with pytest.raises(Superseded, match="patchset 5"):
+        wanted.wish(store, "staging", of_change(10020, 4))
 
 
 def test_a_rollback_is_not_refused_as_old(store: Store) -> None:
@@ -190,8 +215,63 @@ def test_the_event_may_be_the_callers(store: Store) -> None:
     mine = wanted.wish(store, "10020", deploy(1), overtaken=event)
     mine.ensure()
     event.set()
-    with pytest.raises(Superseded, match="the next holder of the lock"):
+    with pytest.raises(ServiceError, match="the lock was lost"):
         mine.ensure()
+
+
+# -- why we may not go on ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("newer", "by"),
+    [
+        (deploy(2, by="jenkins"), "patchset 2, wished by jenkins"),
+        (REMOVE, "a removal wished by operator"),
+        (None, "the end of the wish"),
+    ],
+)
+def test_the_verdict_of_a_newer_wish(store: Store, newer: Wanted | None, by: str) -> None:
+    """Superseded, also when no follower has seen it: etcd is asked."""
+    mine = wanted.wish(store, "10020", deploy(1))
+    if newer:
+        wanted.wish(store, "10020", newer)
+    else:
+        store.etcd.delete(mine.key)
+    verdict = mine.verdict()
+    assert isinstance(verdict, Superseded)
+    assert by == verdict.by
+    assert mine.overtaken.is_set()
+
+
+def test_the_verdict_of_a_lock_that_was_lost(store: Store) -> None:
+    """No success: nobody wished for anything newer, so it is the operator's, exit 6."""
+    verdict = wanted.wish(store, "10020", deploy(1)).verdict()
+    assert isinstance(verdict, ServiceError)
+    assert ("etcd", 6, True) == (
+        verdict.service,
+        verdict.exit_code,
+        "the lock was lost" in verdict.message,
+    )
+
+
+def test_the_verdict_while_etcd_is_away(own_server: EtcdServer) -> None:
+    """That it is away; not that somebody wished for something newer."""
+    mine = wanted.wish(Store(etcd=own_server.client(), keys=Keys("/a")), "10020", deploy(1))
+    own_server.kill()
+    verdict = mine.verdict()
+    assert isinstance(verdict, ServiceError)
+    assert "etcd does not answer" in verdict.message
+
+
+def test_the_verdict_of_what_was_seen_needs_no_etcd(own_server: EtcdServer) -> None:
+    """A newer wish that the follower saw stays the reason, whatever comes after."""
+    here = Store(etcd=own_server.client(), keys=Keys("/a"))
+    mine = wanted.wish(here, "10020", deploy(1))
+    with wanted.followed(here, mine):
+        wanted.wish(here, "10020", deploy(2))
+        assert mine.overtaken.wait(1)
+    own_server.kill()
+    assert isinstance(mine.verdict(), Superseded)
 
 
 def test_following_ends(store: Store) -> None:
