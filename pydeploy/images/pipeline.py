@@ -54,7 +54,13 @@ def prepare(
             root=root,
             identity=identity,
             site=site,
-            transfer=Transfer(engine=engine, registry=registry, login=login, stop=stop),
+            transfer=Transfer(
+                engine=engine,
+                registry=registry,
+                login=login,
+                stop=stop,
+                timeout=site.build.timeout,
+            ),
             builder=building.Builder(
                 engine=engine,
                 site=site,

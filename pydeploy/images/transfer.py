@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pydeploy import durations
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.clients.registry import Registry
 from pydeploy.errors import ConfigError, ServiceError
 from pydeploy.images.stop import Stop
 
+Events = Iterator[dict[str, Any]]  # the engine's progress
 _BAD_REQUEST = 400
 _HINT = "see that the registry runs and is reachable from the engine: `pydeploy doctor`"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    """One engine, and the site's registry where it has one."""
+    """One engine, and the site's registry where it has one.
+
+    A pull or push ends after `timeout` seconds, or when `stop` is set.
+    """
 
     engine: DockerEngine
     registry: Registry | None
     login: tuple[str, str] | None
     stop: Stop
+    timeout: float
 
     def inspect(self, name: str) -> dict[str, Any] | None:
         """What the engine knows about an image; None when it has none of that name or digest."""
@@ -66,7 +76,7 @@ class Transfer:
             try:
                 repository, tag = _split(name)
                 self._follow(
-                    self.engine.api.pull(
+                    lambda: self.engine.api.pull(
                         repository, tag=tag, stream=True, decode=True, auth_config=self._auth(name)
                     )
                 )
@@ -81,7 +91,7 @@ class Transfer:
         """Put an image into the registry; the digest of its manifest."""
         with self._events(f"{repository}:{tag} could not be pushed"), self.engine.answering():
             digest = self._follow(
-                self.engine.api.push(
+                lambda: self.engine.api.push(
                     repository,
                     tag=tag,
                     stream=True,
@@ -142,15 +152,21 @@ class Transfer:
                 if refused.status_code not in (404, 409):
                     raise
 
-    def _follow(self, events: Iterator[dict[str, Any]]) -> str:
-        """Read the engine's progress to its end; the digest, where it tells one."""
-        digest = ""
-        for event in events:
-            self.stop.check()
-            if "error" in event:
-                raise _Refused(str(event["error"]))
-            digest = str((event.get("aux") or {}).get("Digest") or digest)
-        return digest
+    def _follow(self, start: Callable[[], Events]) -> str:
+        """Read the engine's progress to its end; the digest, where it tells one.
+
+        In a thread of its own, because the engine may say nothing for as long as a registry lets
+        it wait, before its answer begins or in the middle of it.
+        """
+        reading = _Reading(start)
+        deadline = time.monotonic() + self.timeout
+        while not reading.is_done.wait(0.05):
+            is_late = time.monotonic() > deadline
+            if is_late or self.stop.is_set():
+                reading.close()
+                self.stop.check()
+                raise _Refused(f"no end after {durations.show(self.timeout)}")
+        return reading.result()
 
     def _auth(self, name: str) -> dict[str, str] | None:
         """Our credentials for our registry; for others, what the engine's client has."""
@@ -167,6 +183,55 @@ class Transfer:
         except (docker.errors.APIError, _Refused) as refused:
             reason = getattr(refused, "explanation", None) or str(refused)
             raise ServiceError(f"{what}: {reason}", service="registry", hint=_HINT) from refused
+
+
+class _Reading:
+    """The engine's progress, read in the background."""
+
+    def __init__(self, start: Callable[[], Events]) -> None:
+        self.is_done = threading.Event()
+        self._start = start
+        self._events: Events | None = None
+        self._is_closed = False
+        self._failure: BaseException | None = None
+        self._digest = ""
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def result(self) -> str:
+        """The digest; raises what reading has raised."""
+        if self._failure:
+            raise self._failure
+        return self._digest
+
+    def close(self) -> None:
+        """Hang up, so that the engine stops: at once, or as soon as it begins to answer."""
+        self._is_closed = True
+        if self._events is not None:
+            _hang_up(self._events)
+
+    def _run(self) -> None:
+        try:
+            self._events = self._start()
+            if self._is_closed:
+                _hang_up(self._events)
+            for event in self._events:
+                if "error" in event:
+                    raise _Refused(str(event["error"]))
+                self._digest = str((event.get("aux") or {}).get("Digest") or self._digest)
+        except BaseException as failure:
+            self._failure = failure
+        finally:
+            self.is_done.set()
+
+
+def _hang_up(events: Events) -> None:
+    """Shut the connection behind the SDK's generator; it can do that for its own streams only."""
+    from docker.errors import DockerException
+    from docker.types import CancellableStream
+
+    response: Any = inspect.getgeneratorlocals(events).get("response")  # type: ignore[arg-type]
+    with contextlib.suppress(DockerException, OSError, AttributeError, UnboundLocalError):
+        CancellableStream(events, response).close()
 
 
 class _Refused(Exception):
