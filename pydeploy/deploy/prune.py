@@ -14,21 +14,20 @@ from typing import Any
 from pydeploy import console
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.clients.etcd import KeyValue
 from pydeploy.deploy import garbage, inventory, remove, sweep
 from pydeploy.deploy.garbage import EngineImage, RegistryImage
 from pydeploy.deploy.session import Session
 from pydeploy.errors import CapacityError, Fenced, PydeployError
 from pydeploy.state import audit, claims, lock, store
 from pydeploy.state.lock import Held
-from pydeploy.state.records import Environment
+from pydeploy.state.records import Environment, Wanted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
     """What should be gone; `busy` environments are looked at next time."""
 
-    expired: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()  # or wished away by a remove that did not finish
     orphans: dict[str, int] = field(default_factory=dict)  # environment → things left over
     images: int = 0
     busy: tuple[str, ...] = ()
@@ -51,6 +50,8 @@ def look(session: Session) -> Findings:
     """What prune would remove now."""
     records = session.store.environments()
     busy = session.store.busy_names()
+    wishes = session.store.wishes()
+    over = [name for name, record in records.items() if _is_over(record, wishes.get(name))]
     orphans: dict[str, int] = {}
     for name in session.site.engines:
         for environment, count in _orphans(session, name, records).items():
@@ -58,10 +59,10 @@ def look(session: Session) -> Findings:
     for environment, count in _stray_routes(session, records).items():
         orphans[environment] = orphans.get(environment, 0) + count
     return Findings(
-        expired=tuple(name for name in _expired(records) if name not in busy),
+        expired=tuple(name for name in over if name not in busy),
         orphans={name: count for name, count in orphans.items() if name not in busy},
         images=len(_stale_images(session)),
-        busy=tuple(sorted(busy & {*orphans, *_expired(records)})),
+        busy=tuple(sorted(busy & {*orphans, *over})),
     )
 
 
@@ -69,7 +70,7 @@ def prune(session: Session) -> tuple[Findings, Findings]:
     """(what was found and removed, what is still there when looking again)."""
     found = look(session)
     for environment in found.expired:
-        _each(session, environment, _remove_if_expired)
+        _each(session, environment, _remove_if_over)
     for environment in found.orphans:
         _each(session, environment, _remove_orphans)
     if found.images:
@@ -109,19 +110,15 @@ def _try_lock(session: Session, environment: str) -> Iterator[Held]:
         yield held
 
 
-def _remove_if_expired(session: Session, environment: str, held: Held) -> None:
-    wish = session.store.etcd.get(session.store.keys.wanted(environment))
+def _remove_if_over(session: Session, environment: str, held: Held) -> None:
+    key = session.store.keys.wanted(environment)
+    wish = session.store.read(key, Wanted)
     record = session.store.environment(environment)
-    if record and _is_expired(record):  # it may have been extended while we came here
-        remove.under_lock(session, environment, held)
-        _forget_wish(session, environment, wish)
-
-
-def _forget_wish(session: Session, environment: str, wish: KeyValue | None) -> None:
-    """What was wanted has ended; a newer wish, which may have come meanwhile, stays."""
-    if wish:
-        key = session.store.keys.wanted(environment)
-        session.store.etcd.txn([ops.equal(key, "MOD", wish.mod_revision)], [ops.delete(key)])
+    if record is None or not _is_over(record, wish[1] if wish else None):
+        return  # it was extended, or deployed anew, while we came here
+    remove.under_lock(session, environment, held)
+    if wish:  # what was wanted has ended; a newer wish, which may have come meanwhile, stays
+        session.store.etcd.txn([ops.equal(key, "MOD", wish[0].mod_revision)], [ops.delete(key)])
 
 
 def _remove_orphans(session: Session, environment: str, held: Held) -> None:
@@ -133,12 +130,11 @@ def _remove_orphans(session: Session, environment: str, held: Held) -> None:
         sweep.leftovers(session, environment, record, session.engine_of(name), held.token)
 
 
-def _expired(records: dict[str, Environment]) -> list[str]:
-    return [name for name, record in records.items() if _is_expired(record)]
-
-
-def _is_expired(record: Environment) -> bool:
-    return record.expires is not None and record.expires <= store.timestamp()
+def _is_over(record: Environment, wish: Wanted | None) -> bool:
+    """Expired, or wished away by a remove that died on its way."""
+    if record.expires is not None and record.expires <= store.timestamp():
+        return True
+    return wish is not None and wish.action == "remove"
 
 
 def _orphans(session: Session, engine: str, records: dict[str, Environment]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from pydeploy.clients.etcd import Etcd, KeyValue, WatchLost
 from pydeploy.config.site import Site
 from pydeploy.errors import ServiceError
 from pydeploy.state.keys import Keys, last
-from pydeploy.state.records import Environment, Gateway, Record, Route
+from pydeploy.state.records import Environment, Gateway, Record, Route, Wanted
 
 R = TypeVar("R", bound=Record)
 
@@ -34,6 +34,9 @@ class Store:
 
     def environments(self) -> dict[str, Environment]:
         return self._all(self.keys.environment(), Environment)
+
+    def wishes(self) -> dict[str, Wanted]:
+        return self._all(self.keys.wanted(), Wanted)
 
     def routes(self) -> dict[str, Route]:
         return self._all(self.keys.route(), Route)
