@@ -1,5 +1,5 @@
 # What people and the build call.  Everything runs in .venv, which platform/setup.sh makes.
-.PHONY: setup check test demo demo-down bench lock clean
+.PHONY: setup check lint test demo demo-down bench lock clean
 PY := .venv/bin/python
 
 # Packages, engine, base image, virtual environment: what pydeploy needs to run.
@@ -10,19 +10,23 @@ setup:
 # so there are more workers than processors.
 check:
 	platform/setup.sh --check
-	@$(MAKE) -s .venv/bin/etcd
+	@$(MAKE) -s .venv/bin/etcd lint
+	$(PY) -m pytest tests/unit -q -n 4
+
+lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(PY) -m pytest tests/unit -q -n 4
 
-# Everything, on real parts.  Both runs are made, whatever the first one says.
+# Everything, on real parts: each of the two workers brings up a site of its own.  All three are
+# run, whatever the first one says.
 test:
 	platform/setup.sh --test
 	@$(MAKE) -s .venv/bin/etcd
 	@code=0; \
+	$(MAKE) -s lint || code=$$?; \
 	$(PY) -m pytest tests/unit -n 4 || code=$$?; \
-	$(PY) -m pytest --ignore=tests/unit || code=$$?; \
+	$(PY) -m pytest tests/integration -n 2 --dist loadfile || code=$$?; \
 	exit $$code
 
 # The unit tests start and kill etcds of their own.
