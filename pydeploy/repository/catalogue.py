@@ -185,6 +185,11 @@ _COMPOSE = {
         "logs stay on the engine, rotated, where `pydeploy logs` finds them",
         "remove `logging:`",
     ),
+    "compose.duration": _warning(
+        "duration cut to its bound",
+        "an engine waits for it, or is kept busy by it, with everything else that it runs",
+        "stay within: stop_grace_period up to 5m, health checks every 500ms to 5m",
+    ),
     "compose.ignored": _warning(
         "key ignored", "it has no meaning in an environment", "nothing, or remove the key"
     ),
@@ -319,7 +324,7 @@ _POLICY = {
     "policy.agent-environment": Rule(
         "value from the agent's environment",
         "it would hand the agent's secrets to the change",
-        "use `file:` inside the repository, or ask the operator for a grant",
+        "use `file:` inside the repository",
     ),
     "policy.image": Rule(
         "image name not allowed",
@@ -344,7 +349,9 @@ _POLICY = {
         "service switched off by scale 0", "it would run nowhere", "give it a profile instead"
     ),
     "policy.resources": Rule(
-        "resource setting not allowed", "the engine is shared", "use mem_limit, cpus and pids_limit"
+        "resource setting not allowed",
+        "the engine is shared",
+        "use mem_limit, cpus and pids_limit, with numbers above zero",
     ),
 }
 
@@ -383,12 +390,12 @@ _SECRET = {
     "secret.private-key": Rule(
         "private key in the repository",
         "everybody who can read the repository or the image has it",
-        "remove it, replace the key, and ask the operator for a secret grant",
+        "remove it, and replace the key: who has a clone has it still",
     ),
     "secret.token": Rule(
         "access token in the repository",
         "everybody who can read the repository or the image has it",
-        "remove it, revoke the token, and ask the operator for a secret grant",
+        "remove it, and revoke the token: who has a clone has it still",
     ),
     "secret.url-password": Rule(
         "password in a URL",
@@ -398,7 +405,7 @@ _SECRET = {
     "secret.literal": _warning(
         "password as a literal value",
         "fine for a throw-away store inside the environment, wrong for anything else",
-        "read it from a file or from a secret grant if it opens anything real",
+        "nothing for a throw-away store; if it opens anything real, remove and change it",
     ),
 }
 

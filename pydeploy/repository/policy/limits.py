@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydeploy.repository.documents import KeyPath
@@ -19,10 +20,22 @@ from pydeploy.repository.policy.rules import (
     shown,
 )
 
+
+def amount(scope: Scope, path: KeyPath, value: Any) -> Any:
+    """Memory or processors: a number below zero is "no limit" to Docker."""
+    try:
+        is_amount = float(value) >= 0 and math.isfinite(float(value))
+    except (TypeError, ValueError):
+        is_amount = False
+    if not is_amount:
+        scope.note("policy.resources", path, f"{shown(value)} is not a number from zero up")
+    return value
+
+
 _DEVICES = Denied("policy.devices", "devices of the host are not for a change")
 _RESOURCE: Table = {
-    "cpus": keep,
-    "memory": keep,
+    "cpus": amount,
+    "memory": amount,
     "pids": keep,
     "devices": _DEVICES,
     "generic_resources": _DEVICES,

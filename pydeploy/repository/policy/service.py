@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydeploy.repository.documents import KeyPath
-from pydeploy.repository.policy import build, limits, mounts, network, values
+from pydeploy.repository.policy import build, limits, mounts, network, times, values
 from pydeploy.repository.policy.rules import (
     DROP,
     Denied,
@@ -29,9 +29,13 @@ def _container_name(scope: Scope, path: KeyPath, value: Any) -> Any:
 
 
 _DEPENDENCY: Table = {"condition": keep, "required": keep, "restart": keep}
-_HEALTH: Table = dict.fromkeys(
-    ("test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"), keep
-)
+_HEALTH: Table = {
+    **dict.fromkeys(("test", "retries", "disable"), keep),
+    "interval": times.within("500ms", "5m"),  # an engine starts a process each time
+    "timeout": times.within("500ms", "5m"),
+    "start_period": times.within("0s", "30m"),
+    "start_interval": times.within("500ms", "5m"),
+}
 _DEVICES = Denied("policy.devices", "devices of the host are not for a change")
 _HOST = Denied("policy.host-namespace", "namespaces of the host or of others are not for a change")
 _CGROUP = Denied("policy.cgroup", "the cgroup is not the change's choice")
@@ -41,10 +45,11 @@ _PLACEMENT = ignored("compose.ignored", "CPU placement and weights are ignored")
 
 _PROGRAM: dict[str, Rule] = dict.fromkeys(
     ("command", "entrypoint", "user", "working_dir", "hostname", "domainname", "init", "tty",
-     "stdin_open", "read_only", "stop_signal", "stop_grace_period", "expose", "group_add",
+     "stdin_open", "read_only", "stop_signal", "expose", "group_add",
      "cap_drop", "restart", "platform"),
     keep,
 )  # fmt: skip
+_PROGRAM["stop_grace_period"] = times.within("0s", "5m")  # the engine waits for it
 
 _STORAGE: dict[str, Rule] = {
     "volumes": mounts.volumes,
@@ -95,7 +100,8 @@ _PRIVILEGES: dict[str, Rule] = {
 }
 
 _LIMITS: dict[str, Rule] = {
-    **dict.fromkeys(("mem_limit", "mem_reservation", "cpus", "pids_limit", "shm_size"), keep),
+    **dict.fromkeys(("mem_limit", "mem_reservation", "cpus", "shm_size"), limits.amount),
+    "pids_limit": keep,
     **dict.fromkeys(
         ("cpu_shares", "cpu_quota", "cpu_period", "cpuset", "cpu_count", "cpu_percent",
          "memswap_limit", "mem_swappiness"),
