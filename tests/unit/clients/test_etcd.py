@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -414,7 +415,7 @@ def test_something_else_answers(status: int, body: bytes) -> None:
 def test_a_host_that_vanished_is_noticed(etcd: Etcd) -> None:
     """The kernel asks for it on a silent connection: 10 s, then 4 times every 5 s."""
     etcd.status()
-    connection = etcd._pool.connection_from_url(etcd.endpoints[0])._get_conn()
+    connection: Any = etcd._pool.connection_from_url(etcd.endpoints[0])._get_conn()
     wanted = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 4}
     assert connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     assert wanted == {one: connection.sock.getsockopt(socket.IPPROTO_TCP, one) for one in wanted}
