@@ -188,7 +188,7 @@ def _check_image(
 ) -> None:
     name = _resolved(image, built)
     place = built.place(instruction)
-    if name == "scratch" or name in (built.build.get("additional_contexts") or {}):
+    if name == "scratch":
         return
     if not name:
         message = f"which image {image[:80]!r} is cannot be told: write it out"

@@ -11,8 +11,8 @@ from pydeploy.repository.findings import Notes, Place
 from pydeploy.repository.sources import Sources, texts
 
 MAX_LENGTH = 4 << 20
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][\w.]*)\s*[=:]")
-_REFERENCE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][\w.]*)\s*[=:]", re.ASCII)
+_REFERENCE = re.compile(r"\$\{?([A-Za-z_]\w*)", re.ASCII)  # to Compose `$Aé` is $A and an é
 
 
 def check(sources: Sources, notes: Notes) -> None:
@@ -30,7 +30,7 @@ def check(sources: Sources, notes: Notes) -> None:
 def _env_file(text: str, lengths: dict[str, int]) -> int:
     """Notes the length of each variable of one env file; the largest it came to."""
     current = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):  # as Compose does, which knows no other end of a line
         match = _ASSIGNMENT.match(line)
         if match:
             current = match[1]

@@ -49,7 +49,7 @@ def scan(tree: Tree, sources: Sources, dockerfiles: Iterable[str], notes: Notes)
     docker = dict.fromkeys(["Dockerfile", *dockerfiles])
     named = [*sources.documents, *sources.env_files, *docker, *FILE_NAMES]
     for name, text in _texts(tree, [*dict.fromkeys(named), *_source_files(tree)]):
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             _check_line(line, Place(file=name, line=number), notes)
         if name in docker:
             _check_dockerfile(name, text, notes)
@@ -137,7 +137,7 @@ def _check_dockerfile(file: str, text: str, notes: Notes) -> None:
 
 
 def _check_env_file(file: str, text: str, notes: Notes) -> None:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         match = _ASSIGNMENT.match(line)
         if match and _is_literal(match[1], match[2]):
             _note_literal(match[1], Place(file=file, line=number), notes)

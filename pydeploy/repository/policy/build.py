@@ -14,15 +14,15 @@ from pydeploy.repository.policy.rules import (
     drop,
     ignored,
     keep,
-    named,
     one_of,
-    shown,
 )
 
 _ACCESS = Denied("policy.build-access", "the agent's keys and secrets are not for builds")
 _PRIVILEGES = Denied("policy.build-privileges", "builds run without privileges")
 _OUTPUT = Denied("policy.build-output", "pydeploy names and caches what it builds")
 _NETWORK = Denied("policy.build-network", "hosts of a build are not the change's choice")
+# Without its context the builder would fetch an image of that name from anywhere.
+_CONTEXTS = Denied("policy.key-not-allowed", "builds have one context; copy from another stage")
 _IGNORED = ignored("compose.ignored", "pydeploy decides this for builds; it is ignored")
 
 
@@ -32,15 +32,6 @@ def _context(scope: Scope, path: KeyPath, value: Any) -> Any:
     if clean is not None and scope.tree.kind(clean) != "folder":
         scope.note("path.missing", path, f"there is no folder {clean!r}")
     return value
-
-
-def _additional_context(scope: Scope, path: KeyPath, value: Any) -> Any:
-    """A folder inside the repository, or the image of another service."""
-    if str(value).startswith("service:"):
-        if str(value).removeprefix("service:") not in scope.model["services"]:
-            scope.note("policy.value-not-allowed", path, f"{shown(value)} is not a service")
-        return value
-    return _context(scope, path, value)
 
 
 def _args(scope: Scope, path: KeyPath, value: Any) -> Any:
@@ -58,7 +49,7 @@ BUILD: Table = {
     "args": _args,
     "target": keep,
     "labels": values.labels,
-    "additional_contexts": named(_additional_context),
+    "additional_contexts": _CONTEXTS,
     "network": one_of("default", "none", code="policy.build-network"),
     "extra_hosts": _NETWORK,
     "ssh": _ACCESS,
