@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import threading
 from collections.abc import Iterator
 from functools import cached_property
@@ -123,3 +124,13 @@ class DockerEngine:
 
 def one(engines: dict[str, Engine], name: str) -> DockerEngine:
     return DockerEngine(name, engines[name])
+
+
+def hang_up(events: Iterator[Any]) -> None:
+    """Shut the connection behind a stream of the SDK's, which it can do for some of them only."""
+    from docker.errors import DockerException
+    from docker.types import CancellableStream
+
+    response: Any = inspect.getgeneratorlocals(events).get("response")  # type: ignore[arg-type]
+    with contextlib.suppress(DockerException, OSError, AttributeError, UnboundLocalError):
+        CancellableStream(events, response).close()

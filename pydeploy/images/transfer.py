@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydeploy import durations
-from pydeploy.clients.docker import DockerEngine
+from pydeploy.clients.docker import DockerEngine, hang_up
 from pydeploy.clients.registry import Registry
 from pydeploy.errors import ConfigError, ServiceError
 from pydeploy.images.stop import Stop
@@ -207,13 +205,13 @@ class _Reading:
         """Hang up, so that the engine stops: at once, or as soon as it begins to answer."""
         self._is_closed = True
         if self._events is not None:
-            _hang_up(self._events)
+            hang_up(self._events)
 
     def _run(self) -> None:
         try:
             self._events = self._start()
             if self._is_closed:
-                _hang_up(self._events)
+                hang_up(self._events)
             for event in self._events:
                 if "error" in event:
                     raise _Refused(str(event["error"]))
@@ -222,16 +220,6 @@ class _Reading:
             self._failure = failure
         finally:
             self.is_done.set()
-
-
-def _hang_up(events: Events) -> None:
-    """Shut the connection behind the SDK's generator; it can do that for its own streams only."""
-    from docker.errors import DockerException
-    from docker.types import CancellableStream
-
-    response: Any = inspect.getgeneratorlocals(events).get("response")  # type: ignore[arg-type]
-    with contextlib.suppress(DockerException, OSError, AttributeError, UnboundLocalError):
-        CancellableStream(events, response).close()
 
 
 class _Refused(Exception):
