@@ -46,7 +46,7 @@ class Figure:
 
 def report(title: str, figures: Sequence[Figure]) -> bool:
     """Print the table; whether every bound holds."""
-    rows = [("figure", "measured", "bound", "raw tool", "ratio", "", "note")]
+    rows: list[tuple[str, ...]] = [("figure", "measured", "bound", "raw tool", "ratio", "", "note")]
     rows += [figure.cells() for figure in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     print(f"\n{title}")
