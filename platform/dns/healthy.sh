@@ -16,6 +16,6 @@ exec 3<>"/dev/udp/$address/${PYDEPLOY_DNS_PORT:-53}"
 # id 1, recursion desired, one question: the name, type A, class IN
 printf "\\x00\\x01\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00${name}\\x00\\x00\\x01\\x00\\x01" >&3
 # Bytes 3 and 4 of the answer are its flags and code, 7 and 8 the number of records.
-answer=$(timeout 2 head -c 12 <&3 | od -An -tu1)
+answer=$(timeout 8 head -c 12 <&3 | od -An -tu1)
 read -r _ _ _ flags _ _ _ records _ <<<"$answer"
 [ $((flags & 15)) -eq 0 ] && [ "$records" -ge 1 ]

@@ -4,5 +4,5 @@
 set -eu
 exec 3<>"/dev/tcp/127.0.0.1/$PYDEPLOY_ETCD_CLIENT_PORT"
 printf 'GET /health HTTP/1.0\r\n\r\n' >&3
-read -r -t 3 _ status _ <&3
+read -r -t 8 _ status _ <&3
 [ "$status" = 200 ]

@@ -7,5 +7,5 @@ address=${PYDEPLOY_GATEWAY_BIND:-0.0.0.0}
 
 exec 3<>"/dev/tcp/$address/${PYDEPLOY_GATEWAY_HTTP_PORT:-80}"
 printf 'GET / HTTP/1.1\r\nHost: gateway.invalid\r\nConnection: close\r\n\r\n' >&3
-read -r -t 2 _ status _ <&3
+read -r -t 8 _ status _ <&3
 [ "$status" = 200 ]

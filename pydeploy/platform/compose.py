@@ -14,7 +14,6 @@ from pydeploy.platform import place
 Argv = tuple[str, ...]
 _LOCAL_SOCKET = "unix:///var/run/docker.sock"
 BUILD_LIMIT = 1800.0
-START_LIMIT = 120
 
 
 def base(project: str, file: str) -> Argv:
@@ -26,10 +25,8 @@ def build(services: Sequence[str]) -> Argv:
 
 
 def up(services: Sequence[str]) -> Argv:
-    return (
-        "up", "--detach", "--no-build", "--remove-orphans",
-        "--wait", "--wait-timeout", str(START_LIMIT), *services,
-    )  # fmt: skip
+    """Without --wait: that gives up at the first ill moment of a part, see lifecycle."""
+    return ("up", "--detach", "--no-build", "--remove-orphans", *services)
 
 
 def down(*, volumes: bool) -> Argv:
@@ -51,6 +48,11 @@ class Part:
     @property
     def is_well(self) -> bool:
         return self.state == "running" and self.health in ("healthy", "")
+
+    @property
+    def is_ill(self) -> bool:
+        """Not just on its way to be well."""
+        return self.state not in ("created", "running") or self.health == "unhealthy"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,13 @@ from pydeploy.clients import shell
 from pydeploy.config.site import Site
 from pydeploy.errors import ServiceError, SiteConfigError, UsageError
 from pydeploy.platform import compose, place, ports, settings
-from pydeploy.platform.compose import Project
+from pydeploy.platform.compose import Part, Project
 from pydeploy.platform.listeners import listeners
 from pydeploy.platform.ports import Ports
 from pydeploy.state.store import Store
 
+START_LIMIT = 120.0  # seconds until every part is well
+ILL_LIMIT = 20.0  # seconds for which a part may be ill without a word
 GATEWAY_LIMIT = 20.0  # seconds until the gateway has said that it follows
 _BASE_IMAGE = "debian:bookworm-slim"
 
@@ -38,15 +40,19 @@ def up(site: Site, site_file: Path, store: Store, machine: Mapping[str, str]) ->
     compose.expect_engine(site)
     chosen = _choose(site)
     folder = _state_folder(site)
-    ports.save(place.ports_file(site), chosen)
     copy = _copy(site_file, folder / "site.yml")
-    project = Project(site=site, env_vars=settings.env_vars(site, chosen, copy, machine))
     services = settings.services(site)
+
+    def project() -> Project:
+        return Project(site=site, env_vars=settings.env_vars(site, chosen, copy, machine))
+
     with console.step("images (a first time takes a minute)"):
         _make_base_image(site)
-        project.run(compose.build(services), timeout=compose.BUILD_LIMIT)
+        project().run(compose.build(services), timeout=compose.BUILD_LIMIT)
     with console.step("start"):
-        _start(project, services)
+        chosen = _choose(site, before=chosen)  # a minute may have passed since
+        ports.save(place.ports_file(site), chosen)
+        _start(project(), services)
         _wait_for_gateway(store, chosen)
     return Running(ports=chosen, services=services)
 
@@ -90,10 +96,10 @@ def _state_folder(site: Site) -> Path:
     return folder
 
 
-def _choose(site: Site) -> Ports:
+def _choose(site: Site, *, before: Ports | None = None) -> Ports:
     parts = Project(site=site, env_vars={}).parts()
     running = [part.service for part in parts if part.state == "running"]
-    kept = ports.load(place.ports_file(site))
+    kept = before or ports.load(place.ports_file(site))
     return ports.choose(site, kept, running, listeners(), say=console.warn)
 
 
@@ -128,19 +134,37 @@ def _make_base_image(site: Site) -> None:
 
 
 def _start(project: Project, services: list[str]) -> None:
-    try:
-        project.run(compose.up(services), timeout=compose.START_LIMIT + 60)
-    except ServiceError as failure:
-        ill = [part for part in project.parts() if not part.is_well]
-        if not ill:
-            raise
+    project.run(compose.up(services), timeout=START_LIMIT)
+    ill = _wait_until_well(project, services)
+    if ill:
         names = ", ".join(f"{part.service} ({part.health or part.state})" for part in ill)
         raise ServiceError(
             f"the site did not become healthy: {names}",
             service=ill[0].service,
             hint="its last lines above say why; `pydeploy doctor` checks each part",
             logs=project.run(compose.logs(ill[0].service), timeout=30),
-        ) from failure
+        )
+
+
+def _wait_until_well(project: Project, services: list[str]) -> list[Part]:
+    """The parts that are not well when there is no hope left.
+
+    A part that has ended, or that its check finds ill, may come back: it is started again, and a
+    busy machine makes checks late. It gets ILL_LIMIT seconds for that.
+    """
+    until = time.monotonic() + START_LIMIT
+    ill_since: dict[str, float] = {}
+    while True:
+        now = time.monotonic()
+        parts = [part for part in project.parts() if part.service in services]
+        waiting = [part for part in parts if not part.is_well]
+        if not waiting and len(parts) == len(services):
+            return []
+        ill = [part.service for part in waiting if part.is_ill]
+        ill_since = {name: ill_since.get(name, now) for name in ill}
+        if now > until or any(now - since > ILL_LIMIT for since in ill_since.values()):
+            return waiting
+        time.sleep(0.2)
 
 
 def _wait_for_gateway(store: Store, chosen: Ports) -> None:

@@ -122,8 +122,7 @@ def test_argv_of_compose() -> None:
     )  # fmt: skip
     assert compose.build(["etcd"]) == ("build", "etcd")
     assert compose.up(["etcd", "dns"]) == (
-        "up", "--detach", "--no-build", "--remove-orphans",
-        "--wait", "--wait-timeout", "120", "etcd", "dns",
+        "up", "--detach", "--no-build", "--remove-orphans", "etcd", "dns",
     )  # fmt: skip
     assert compose.down(volumes=False) == ("down", "--remove-orphans")
     assert compose.down(volumes=True) == ("down", "--remove-orphans", "--volumes")
