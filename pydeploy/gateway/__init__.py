@@ -1,0 +1,1 @@
+"""Follows the routes in etcd and keeps HAProxy in step with them."""
