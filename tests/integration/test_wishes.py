@@ -25,6 +25,7 @@ services:
     volumes: ["./source:/app"]
     ports: ["8080"]
 """
+# Each time another text, else the builder has it in its cache and does not sleep.
 SLOW_DOCKERFILE = "FROM pydeploy-test/python:1\nRUN sleep 6 && echo {}\n"
 
 
@@ -32,7 +33,7 @@ def test_patchset_2_wished_while_1_builds_is_the_only_one_that_serves(
     live: LiveSite, change: int, web: Web
 ) -> None:
     """1 stops in its build, ends as superseded with exit 0, and never serves."""
-    slow = web(SLOW_BUILD, "one", Dockerfile=SLOW_DOCKERFILE.format(change))
+    slow = web(SLOW_BUILD, "one", Dockerfile=SLOW_DOCKERFILE.format(time.time_ns()))
     one = live.cli.start("deploy", slow, "--change", change, "--patchset", 1, "--json")
     _wait(lambda: f"wanted/{change}" in live.keys("wanted/"))
     time.sleep(1.5)
@@ -57,7 +58,7 @@ def test_an_older_patchset_is_superseded_at_once(live: LiveSite, change: int, we
 
 def test_remove_wished_during_a_build_leaves_nothing(live: LiveSite, change: int, web: Web) -> None:
     """A change that was abandoned while it built does not come up afterwards."""
-    slow = web(SLOW_BUILD, Dockerfile=SLOW_DOCKERFILE.format(change))
+    slow = web(SLOW_BUILD, Dockerfile=SLOW_DOCKERFILE.format(time.time_ns()))
     deploy = live.cli.start("deploy", slow, "--change", change, "--patchset", 1, "--json")
     _wait(lambda: f"wanted/{change}" in live.keys("wanted/"))
     time.sleep(1.5)
