@@ -66,6 +66,8 @@ fill_venv() {
     fi
     if [ -f "$root/pyproject.toml" ]; then
         pip_install --no-deps -e "$root"
+        # As in an installed package: else each start compiles it anew where Python may not write.
+        quietly "$root/.venv/bin/python" -m compileall -q "$root/pydeploy"
     fi
     fingerprint >"$stamp"
     echo 'python: installed pydeploy into .venv'

@@ -335,10 +335,10 @@ def _batches(line: bytes) -> Iterator[Batch]:
         raise WatchLost(str(result.get("cancel_reason") or "cancelled"))
     if result.get("created"):
         return
-    yield Batch(
-        revision=_revision(result),
-        events=tuple(_event(event) for event in result.get("events", [])),
-    )
+    events = tuple(_event(event) for event in result.get("events", []))
+    # The header tells the store's revision, which may be ahead of events that are still to come.
+    revision = events[-1].kv.mod_revision if events else _revision(result)
+    yield Batch(revision=revision, events=events)
 
 
 def _event(event: dict[str, Any]) -> Event:

@@ -32,6 +32,8 @@ def log_of_job(session: Session, states: Iterable[ContainerState]) -> str:
 def keep_running(session: Session, states: Iterable[ContainerState], served: set[str]) -> None:
     """What serves comes back after its engine was restarted, even if its file did not say so.
 
+    `always`: an engine that was killed takes what ran `unless-stopped` for stopped by hand.
+
     Set only now: during the start a policy would hide that a program exits at once.
     """
     with session.engine.obeying():
@@ -39,7 +41,7 @@ def keep_running(session: Session, states: Iterable[ContainerState], served: set
             serves = state.service in served or state.health
             if serves and state.restart_policy == "no" and state.status == "running":
                 session.engine.api.update_container(
-                    state.identity, restart_policy={"Name": "unless-stopped"}
+                    state.identity, restart_policy={"Name": "always"}
                 )
 
 

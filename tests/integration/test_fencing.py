@@ -130,7 +130,7 @@ def test_the_same_patchset_again_finishes_what_a_dead_deploy_left(
     _serves(live, change, "2")
     (container,) = live.containers(change)
     policy = live.engine.api.inspect_container(container)["HostConfig"]["RestartPolicy"]["Name"]
-    assert policy == "unless-stopped"
+    assert policy == "always"
     assert _claims(live, change) == [f"{change}-2"]
 
 

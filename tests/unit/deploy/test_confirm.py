@@ -62,7 +62,7 @@ def test_what_a_dead_deploy_left_to_do_is_done(store: Store) -> None:
     """What serves comes back after its engine was restarted; the rest is as its file says."""
     api = Api(container("web"), container("db"))
     assert holds(store, environment(), api)
-    assert {"web": {"Name": "unless-stopped"}} == api.updated
+    assert {"web": {"Name": "always"}} == api.updated
 
 
 @pytest.mark.parametrize(
