@@ -38,6 +38,15 @@ install_engine() {
         containerd runc iptables
 }
 
+# Whether process $1 runs, and is the program $2.  One that was killed and that nobody has asked for
+# its end yet (a zombie) still has its name.
+is_alive() {
+    [ "$(cat "/proc/$1/comm" 2>/dev/null || true)" = "$2" ] || return 1
+    case $(sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null || true) in
+    '' | Z* | X*) return 1 ;;
+    esac
+}
+
 # A pid file whose process is gone, or is by now another program's, keeps dockerd from starting:
 # it refuses on any living process, and takes any living process for its containerd.
 forget_dead() {
@@ -47,7 +56,7 @@ forget_dead() {
     case $pid in
     '' | *[!0-9]*) ;;
     *)
-        if [ "$(cat "/proc/$pid/comm" 2>/dev/null || true)" = "$program" ]; then return 0; fi
+        if is_alive "$pid" "$program"; then return 0; fi
         ;;
     esac
     rm -f "$pid_file"
@@ -80,6 +89,8 @@ wait_for_engine() {
             fail "the engine was started but does not answer (waited at most $ready_within s)" \
                 "the last lines of its log are above ($log); mend the cause and run this again"
         fi
+        # What we took for an engine that is about to answer may have been one about to die.
+        [ -n "$daemon" ] || start_engine
         sleep 0.2
     done
 }

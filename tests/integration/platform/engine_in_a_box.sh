@@ -46,6 +46,24 @@ echo $! >/run/docker.pid
 echo $! >/run/docker/containerd/containerd.pid
 died 'its number was given to another process'
 
+# A program of that name which has ended, and which its parent never asks for its end.
+kill_hard "$(pid_of_engine)"
+mkdir "$box/ended"
+cp /bin/busybox "$box/ended/dockerd"
+python3 -c '
+import os, sys, time
+child = os.fork()
+if child == 0:
+    os.execv(sys.argv[1], ["dockerd"])
+open("/run/docker.pid", "w").write(str(child))
+time.sleep(300)
+' "$box/ended/dockerd" 2>/dev/null &
+parent=$!
+sleep 1
+[ "$(cat "/proc/$(pid_of_engine)/comm")" = dockerd ]
+died 'its death that nobody asked about'
+kill "$parent"
+
 # shellcheck disable=SC2046 # a list of numbers is wanted
 kill_hard $(ps -eo pid,comm | awk '/dockerd|containerd/ { print $1 }')
 died 'its death with all that belongs to it'
