@@ -109,7 +109,7 @@ def test_a_killed_program_hints_at_memory() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        "failed to resolve source metadata for docker.io/library/x:1: failed to do request: "
+        "failed to resolve source metadata for registry.example/library/x:1: failed to do request: "
         'Head "https://r.test/v2/": dial tcp: lookup r.test: no such host',
         "failed to copy: httpReadSeeker: failed open: unexpected status code 503 Unavailable",
         "failed to authorize: failed to fetch anonymous token: net/http: TLS handshake timeout",
@@ -125,8 +125,8 @@ def test_a_registry_that_fails_a_base_image_is_the_operators(error: str) -> None
 @pytest.mark.parametrize(
     "error",
     [
-        "failed to resolve source metadata for docker.io/library/nosuch:1: "
-        "docker.io/library/nosuch:1: not found",
+        "failed to resolve source metadata for registry.example/library/nosuch:1: "
+        "registry.example/library/nosuch:1: not found",
         "failed to resolve source metadata for docker.io/x/y:1: pull access denied, repository "
         "does not exist or may require authorization",
     ],
