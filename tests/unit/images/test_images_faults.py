@@ -127,7 +127,7 @@ def test_a_registry_that_fails_a_base_image_is_the_operators(error: str) -> None
     [
         "failed to resolve source metadata for registry.example/library/nosuch:1: "
         "registry.example/library/nosuch:1: not found",
-        "failed to resolve source metadata for docker.io/x/y:1: pull access denied, repository "
+        "failed to resolve source metadata for registry.example/x/y:1: pull access denied, repository "
         "does not exist or may require authorization",
     ],
 )
