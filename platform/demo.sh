@@ -148,8 +148,10 @@ sweep() {
 remove_images() {
     local name='{{if eq .Tag "<none>"}}{{.ID}}{{else}}{{.Repository}}:{{.Tag}}{{end}}' version image
     version=$(pydeploy --version)
-    for image in $(docker image ls --format "$name" --filter 'reference=127.0.0.1:15000/pydeploy/*/*') \
+    # Ours, however deep their names are, and of the parts those that no other site runs.
+    for image in $(docker image ls --format "{{.Repository}} $name" | sed -n 's|^127\.0\.0\.1:15000/pydeploy/[^ ]* ||p') \
         $(docker image ls --format "$name" --filter "reference=pydeploy-platform/*:${version##* }"); do
+        [ -z "$(docker ps --all --quiet --filter "ancestor=$image")" ] || continue
         docker image rm "$image" >/dev/null 2>&1 || true
     done
 }

@@ -25,7 +25,8 @@ def start(arguments: list[str]) -> int:
     # pydantic would look through every installed distribution for plugins of its own: 13 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # for old locales
+        if stream is not None:  # closed by the caller
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # for old locales
     return run(arguments)
 
 
@@ -36,7 +37,8 @@ def _leave(code: int) -> NoReturn:
     """
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if stream is not None:
+                stream.flush()
         except OSError:  # it could not be written: that must not look like success
             code = code or 1
     os._exit(code)

@@ -49,6 +49,9 @@ def command(
     if outcome.url:
         console.out(outcome.url)
         return
+    if outcome.state == "superseded":
+        console.say(f"nothing was deployed; `pydeploy status {outcome.environment}` shows what runs")
+        return
     console.say(f"{outcome.environment} is {outcome.state}")
     if outcome.state == "completed":
         from pydeploy.deploy import logs

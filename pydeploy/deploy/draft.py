@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydeploy import names
+from pydeploy import console, durations, names
 from pydeploy.config.site import Site
 from pydeploy.deploy.plan import PortWant
 from pydeploy.deploy.request import Request
@@ -111,7 +111,10 @@ def expires(site: Site, request: Request, checkout: Checkout, now: datetime) -> 
         ttl = checkout.service.ttl or site.defaults.ttl
     if ttl is None:
         return None
-    return timestamp(now + timedelta(seconds=min(ttl, site.defaults.ttl_max)))
+    longest = site.defaults.ttl_max
+    if ttl > longest:
+        console.warn(f"ttl {durations.show(ttl)} is cut to the site's {durations.show(longest)}")
+    return timestamp(now + timedelta(seconds=min(ttl, longest)))
 
 
 def deadline(site: Site, checkout: Checkout) -> int:
