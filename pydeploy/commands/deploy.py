@@ -50,7 +50,7 @@ def command(
         console.out(outcome.url)
         return
     if outcome.state == "superseded":
-        console.say(f"nothing was deployed; `pydeploy status {outcome.environment}` shows what runs")
+        console.say(f"nothing was deployed; what runs: `pydeploy status {outcome.environment}`")
         return
     console.say(f"{outcome.environment} is {outcome.state}")
     if outcome.state == "completed":

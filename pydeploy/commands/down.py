@@ -15,11 +15,17 @@ from pydeploy import cli, console
 def command(purge: bool, force: bool) -> None:
     """Stop the site's parts on this machine. Environments go on running, but have no names.
 
-    With --purge nothing of the site is left; environments have to be removed first.
+    With --purge nothing of the site is left, nor the images it built; environments have to be
+    removed first.
     """
+    from pydeploy.deploy import garbage, session
     from pydeploy.platform import lifecycle
     from pydeploy.state import store
 
     site = cli.load_site()
     lifecycle.down(site, store.connect(site), purge=purge, force=force)
+    if purge:  # no record is left that would name them
+        opened = session.open_session(site)
+        for name in site.engines:
+            garbage.erase_all_from_engine(site, opened.engine_of(name))
     console.say(f"site {site.site!r} is {'gone' if purge else 'down'}")

@@ -183,6 +183,12 @@ def erase_from_engine(engine: DockerEngine, references: Sequence[str]) -> bool:
     return True
 
 
+def erase_all_from_engine(site: Site, engine: DockerEngine) -> None:
+    """Every image of the site that nothing uses."""
+    for image in on_engine(site, engine):
+        erase_from_engine(engine, image.references)
+
+
 def erase_from_registry(site: Site, images: list[RegistryImage]) -> int:
     """Delete the manifests; the blobs go with the registry's own garbage collection."""
     registry = _registry(site)
