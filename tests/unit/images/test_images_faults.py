@@ -127,8 +127,8 @@ def test_a_registry_that_fails_a_base_image_is_the_operators(error: str) -> None
     [
         "failed to resolve source metadata for registry.example/library/nosuch:1: "
         "registry.example/library/nosuch:1: not found",
-        "failed to resolve source metadata for registry.example/x/y:1: pull access denied, repository "
-        "does not exist or may require authorization",
+        "failed to resolve source metadata for registry.example/x/y:1: pull access denied, "
+        "repository does not exist or may require authorization",
     ],
 )
 def test_a_base_image_that_does_not_exist_is_the_authors(error: str) -> None:
