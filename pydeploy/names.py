@@ -27,6 +27,8 @@ CHANGE = "io.pydeploy.change"
 PATCHSET = "io.pydeploy.patchset"
 ATTEMPT = "io.pydeploy.attempt"
 SERVICE = "io.pydeploy.service"
+KEPT = "io.pydeploy.kept"  # "true" on what belongs to the environment, "false" on a release's
+VOLUME = "io.pydeploy.volume"  # a kept volume's name in the compose file
 
 
 def environment(*, change: int | None = None, name: str | None = None) -> str:
@@ -98,6 +100,11 @@ def compose_project(prefix: str, release_name: str, attempt: int) -> str:
     two environments whose releases are called alike, nor a dead attempt and its successor.
     """
     return f"{prefix}-r-{release_name}-{attempt}"
+
+
+def kept_project(prefix: str, environment_name: str, attempt: int) -> str:
+    """`pd-e-staging-418`: the compose project of stateful services that one attempt has made."""
+    return f"{prefix}-e-{environment_name}-{attempt}"
 
 
 def slug(text: str) -> str:

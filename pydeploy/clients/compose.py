@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 Argv = tuple[str, ...]
@@ -30,13 +31,20 @@ def config(*, project: str, directory: Path, file: Path, env_file: Path) -> Argv
     return (*start, "--env-file", str(env_file), "config", "--format", "json")
 
 
-def up(*, project: str, directory: Path) -> Argv:
+def up(*, project: str, directory: Path, services: Sequence[str] = ()) -> Argv:
     """Start what the model on stdin says; its images are there, nothing is built or pulled.
 
-    No `.env` is read either: the model is final.
+    With `services` only these and whom they wait for.  No `.env` is read: the model is final.
     """
     start = base(project=project, directory=directory, file=Path("-"))
     return (
         *start, "--env-file", "/dev/null",
         "up", "--detach", "--no-build", "--pull", "never", "--quiet-pull",
+        *(("--", *services) if services else ()),
     )  # fmt: skip
+
+
+def create(*, project: str, directory: Path) -> Argv:
+    """Make containers and networks as `up` does, and start nothing."""
+    start = base(project=project, directory=directory, file=Path("-"))
+    return (*start, "--env-file", "/dev/null", "create", "--no-build", "--pull", "never")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, cast
+from typing import IO, Any, cast
 
 LineSink = Callable[[str], None]
 TAIL_LINES = 200
@@ -123,6 +125,83 @@ def run(
     return Finished(
         argv=tuple(argv), code=process.returncode, stdout="".join(stdout), tail="".join(tail)
     )
+
+
+def pipe(
+    first: Sequence[str],
+    second: Sequence[str],
+    *,
+    env_vars: tuple[Mapping[str, str], Mapping[str, str]],
+    timeout: float,
+    cancel: threading.Event,
+) -> tuple[Finished, Finished]:
+    """Run both at once, the stdout of `first` into the stdin of `second`.
+
+    Raises TimedOut or Cancelled when both have been stopped; their exit codes are the caller's.
+    """
+    writer = _piped(first, env_vars[0], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    reader = _piped(second, env_vars[1], stdin=writer.stdout, stdout=subprocess.DEVNULL)
+    cast(IO[bytes], writer.stdout).close()  # so that `first` learns when `second` has ended
+    tails: tuple[list[str], list[str]] = ([], [])
+    readers = [
+        _reader(_text(process), tail.append)
+        for process, tail in zip((writer, reader), tails, strict=True)
+    ]
+    try:
+        until = time.monotonic() + timeout
+        for process, argv in ((reader, second), (writer, first)):
+            _wait(process, argv, max(until - time.monotonic(), 0.1), cancel)
+    except BaseException:
+        _stop(writer)
+        _stop(reader)
+        raise
+    finally:
+        for one in readers:
+            one.join(timeout=_KILL_AFTER)
+    done = [
+        Finished(argv=tuple(argv), code=process.returncode, stdout="", tail="".join(tail[-200:]))
+        for process, argv, tail in zip((writer, reader), (first, second), tails, strict=True)
+    ]
+    return done[0], done[1]
+
+
+def _piped(
+    argv: Sequence[str], env_vars: Mapping[str, str], *, stdin: Any, stdout: int
+) -> subprocess.Popen[Any]:
+    return subprocess.Popen(
+        [*_leash(), *argv],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=dict(env_vars),
+        start_new_session=True,
+    )
+
+
+def _text(process: subprocess.Popen[Any]) -> IO[str]:
+    return io.TextIOWrapper(cast(IO[bytes], process.stderr), errors="replace")
+
+
+# Waits for the end of its stdin; a word before it means that there is nothing to do.
+_WATCHDOG = "import subprocess, sys; sys.stdin.read() or subprocess.run(sys.argv[1:])"
+
+
+@contextlib.contextmanager
+def if_killed(argv: Sequence[str], *, env_vars: Mapping[str, str]) -> Iterator[None]:
+    """Should this process be killed within the block, a child runs `argv` at once."""
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _WATCHDOG, *argv],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=dict(env_vars),
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            child.communicate(b"done", timeout=_KILL_AFTER)
 
 
 @functools.cache

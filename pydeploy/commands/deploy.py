@@ -19,6 +19,7 @@ from pydeploy.commands import options
 @options.change
 @click.option("--name", help="An environment of this name instead of the change's own.")
 @click.option("--ttl", type=options.DURATION, help="Remove it after this time, such as 3d.")
+@options.data
 @options.engine
 @click.option("--force", is_flag=True, help="Deploy again even if this patchset runs already.")
 @options.as_json
@@ -26,6 +27,8 @@ def command(
     path: Path,
     name: str | None,
     ttl: int | None,
+    data: Any,
+    data_from: str | None,
     engine: str | None,
     force: bool,
     as_json: bool,
@@ -41,19 +44,18 @@ def command(
     site = cli.load_site()
     outcome = deploy.deploy(
         session.open_session(site, engine),
-        request.Request(root=path.absolute(), name=name, ttl=ttl, force=force, **change),
+        request.Request(
+            root=path.absolute(),
+            name=name,
+            ttl=ttl,
+            data=data,
+            data_from=data_from,
+            force=force,
+            **change,
+        ),
     )
-    if as_json:
-        console.out_json(outcome.as_dict())
-        return
-    if outcome.url:
-        console.out(outcome.url)
-        return
-    if outcome.state == "superseded":
-        console.say(f"nothing was deployed; what runs: `pydeploy status {outcome.environment}`")
-        return
-    console.say(f"{outcome.environment} is {outcome.state}")
-    if outcome.state == "completed":
+    options.print_outcome(outcome, as_json)
+    if outcome.state == "completed" and not as_json:
         from pydeploy.deploy import logs
 
         log = logs.kept(session.open_session(site, engine), outcome.environment)

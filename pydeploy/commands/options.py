@@ -6,11 +6,14 @@ import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pydeploy import durations
+
+if TYPE_CHECKING:
+    from pydeploy.deploy.request import Outcome
 
 Function = Callable[..., Any]
 
@@ -43,6 +46,33 @@ path = click.argument(
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 engine = click.option("--engine", metavar="NAME", help="The engine of site.yml (else its default).")
 environment = click.argument("environment")
+
+
+def print_outcome(found: Outcome, as_json: bool) -> None:
+    """What came of bringing up a release: its URL, or why there is none."""
+    from pydeploy import console
+
+    if as_json:
+        console.out_json(found.as_dict())
+    elif found.url:
+        console.out(found.url)
+    elif found.state == "superseded":
+        console.say(f"nothing was deployed; what runs: `pydeploy status {found.environment}`")
+    else:
+        console.say(f"{found.environment} is {found.state}")
+
+
+def data(function: Function) -> Function:
+    """What happens to named volumes."""
+    flags = [
+        click.option(
+            "--data",
+            type=click.Choice(["keep", "fresh"]),
+            help="Keep volumes across releases, or fresh ones for each.",
+        ),
+        click.option("--data-from", metavar="NAME", help="Fill new volumes with the data of NAME."),
+    ]
+    return functools.reduce(lambda wrapped, flag: flag(wrapped), reversed(flags), function)
 
 
 def change(function: Function) -> Function:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 
 @click.command("remove", epilog="Example: pydeploy remove 10020")
 @click.argument("environments", nargs=-1, required=True, metavar="ENVIRONMENT...")
+@click.option("--purge-data", is_flag=True, help="Also the data that an environment keeps.")
 @options.as_json
-def command(environments: tuple[str, ...], as_json: bool) -> None:
+def command(environments: tuple[str, ...], purge_data: bool, as_json: bool) -> None:
     """Remove environments and every trace of them; prints what went and the residue.
 
-    No error when there is nothing to remove.
+    No error when there is nothing to remove. Kept data of a named environment goes only with
+    --purge-data, or when a person says yes at a terminal.
     """
     from pydeploy import names
     from pydeploy.deploy import remove, session
@@ -30,7 +33,11 @@ def command(environments: tuple[str, ...], as_json: bool) -> None:
         names.environment(change=int(one) if one.isascii() and one.isdigit() else None, name=one)
         for one in environments
     ]
-    removals = [remove.remove(session.open_session(site), one) for one in wanted]
+    opened = session.open_session(site)
+    purges = {one: purge_data or _may_purge(remove.data_at_stake(opened, one)) for one in wanted}
+    removals = [
+        remove.remove(session.open_session(site), one, purge_data=purges[one]) for one in wanted
+    ]
     failures = [_failure(one) for one in removals if one.left]
     if as_json:
         found = [_result(one) for one in removals]
@@ -40,6 +47,13 @@ def command(environments: tuple[str, ...], as_json: bool) -> None:
     for failure in failures:
         failure.is_printed = as_json
         raise failure
+
+
+def _may_purge(volumes: list[str]) -> bool:
+    """Asks a person; nobody else can say yes here."""
+    if not volumes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return click.confirm(f"delete the data in {', '.join(volumes)} for ever?", err=True)
 
 
 def _failure(removal: Removal) -> PydeployError:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from pydeploy.config import files
 from pydeploy.config.files import Section
@@ -15,6 +15,8 @@ from pydeploy.errors import ConfigError
 
 FILE_NAMES = ("pydeploy.yml", "pydeploy.yaml")
 Kind = Literal["auto", "web", "worker", "job"]
+Mode = Literal["fresh", "keep"]
+Command = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 def _status(value: Any) -> str:
@@ -43,6 +45,38 @@ class Front(Section):
         return int(first) <= status <= int(last or first)
 
 
+class Seed(Section):
+    """What fills data that is new, run in the container of `service` once that is healthy."""
+
+    service: str
+    command: Command = Field(description="program and arguments; no shell unless you name one")
+
+
+class Dump(Section):
+    """How a service's data is copied by its own programs, instead of file by file."""
+
+    command: Command = Field(description="writes everything to stdout; runs where the data is")
+    load: Command = Field(description="reads it from stdin; runs where the data is wanted")
+
+
+class Data(Section):
+    """What happens to named volumes.  `data: keep` is short for `data: {mode: keep}`."""
+
+    mode: Mode | None = Field(
+        None, description="keep, or fresh volumes for each release; else as the environment is"
+    )
+    stateful: tuple[str, ...] | None = Field(
+        None, description="services that stay when releases change; else those with named volumes"
+    )
+    seed: Seed | None = None
+    dump: dict[str, Dump] = Field({}, description="by service, for `--data-from`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, value: Any) -> Any:
+        return {"mode": value} if isinstance(value, str) else value
+
+
 class Service(Section):
     """The whole file."""
 
@@ -53,6 +87,7 @@ class Service(Section):
         "auto", description="web answers HTTP, worker runs without a port, job ends by itself"
     )
     front: Front = Front()
+    data: Data = Data()
     deadline: Duration | None = Field(None, description="until everything is healthy")
     ttl: Duration | None = Field(None, description="life of a change's environment")
 

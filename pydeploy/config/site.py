@@ -185,6 +185,7 @@ class Defaults(Section):
         15, description="without a sign of life until the lock of a dead process falls"
     )
     lock_wait: Duration = Field(300, description="for another deploy of the same environment")
+    releases: int = Field(10, ge=2, description="that a named environment can go back to")
 
     @model_validator(mode="after")
     def _are_within_limits(self) -> Defaults:

@@ -13,27 +13,26 @@ from dataclasses import dataclass
 from pydeploy import console, interrupts, names
 from pydeploy.clients.etcd import Compare
 from pydeploy.deploy import (
+    claiming,
     draft,
     failpoints,
     gateways,
     inventory,
-    model,
-    probe,
+    kept,
     refused,
     retire,
-    start,
-    subnets,
     switch,
 )
-from pydeploy.deploy.plan import Plan
-from pydeploy.deploy.request import Request
+from pydeploy.deploy import plan as plans
+from pydeploy.deploy.candidate import Candidate
+from pydeploy.deploy.claiming import Claimed
+from pydeploy.deploy.launch import Launch, Launched, Task
+from pydeploy.deploy.request import Terms
+from pydeploy.deploy.seeding import Source
 from pydeploy.deploy.session import Session
 from pydeploy.errors import Fenced, PydeployError, ServiceError
-from pydeploy.images import Prepared
-from pydeploy.repository.checkout import Checkout
 from pydeploy.state import claims, store
-from pydeploy.state.claims import Claimant
-from pydeploy.state.records import Environment, Image, Port, Release, Route
+from pydeploy.state.records import Environment, Release, Route
 
 Timed = Callable[[str], AbstractContextManager[None]]
 _TRIES = 3  # how often what something foreign took under our hands is replaced
@@ -44,14 +43,22 @@ class Work:
     """What an attempt starts from.  `still` begins with the lock's condition."""
 
     session: Session
-    request: Request
-    checkout: Checkout
-    plan: Plan
-    prepared: Prepared
+    terms: Terms
+    candidate: Candidate
+    source: Source | None
     before: Environment | None
+    taken_names: frozenset[str]  # of releases that the environment knows
     still: tuple[Compare, ...]
     token: int
     ensure: Callable[[], None]  # raises Superseded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raised:
+    """What came of it: the new record, and how long stateful services were away (seconds)."""
+
+    record: Environment
+    gaps: dict[str, float]
 
 
 class Attempt:
@@ -61,32 +68,36 @@ class Attempt:
         self.work = work
         self.session = work.session
         self.store = work.session.store
-        self.environment = work.request.environment
+        self.environment = work.terms.environment
         self.old = work.before.current if work.before else None
         self.is_served = bool(work.before and work.before.hosts)  # by the old release
-        self.revision = work.request.revision or work.checkout.revision
-        self.release_name = draft.release_name(work.request, self.revision, work.before)
-        self.plan = work.plan
+        self.release_name = draft.release_name(
+            self.environment, work.candidate.version, work.taken_names
+        )
+        self.plan = plans.make(work.candidate.model, work.candidate.settings)
+        self.split = kept.split(work.candidate.model, work.candidate.settings.data, work.terms.data)
+        kept.expect_services(work.candidate.model, work.candidate.settings.data)
         self.scope = self.session.scope(self.environment, work.token)
         self.gateways = gateways.live(self.store) if self.plan.ports else {}
         self.hosts = [names.host(self.environment, domain) for domain in self.session.site.domains]
+        self._launch: Launch | None = None
         self._is_switch_sent = False  # from then on etcd may name this attempt
         self._is_back_unsure = False  # going back was begun, and is not known to be applied
 
-    def run(self, timed: Timed) -> Environment:
+    def run(self, timed: Timed) -> Raised:
         try:
             with timed("start"), console.step(f"start {self.release_name}"):
                 self._say_starting()
-                release, started = self._start()
+                release, launched = self._start()
             failpoints.reach("after-healthy")
             with timed("switch"), console.step("switch"):
-                record = self._switch(release, started)
+                record = self._switch(release, launched)
         except BaseException:
             with interrupts.held_back():
                 self._undo()
             raise
-        self._finish(record, release, started)  # the new release stands: nothing is undone now
-        return record
+        self._finish(record, launched)  # the new release stands: nothing is undone now
+        return Raised(record=record, gaps=dict(launched.gaps))
 
     # -- start --------------------------------------------------------------------------
 
@@ -97,122 +108,108 @@ class Attempt:
         route = Route(environment=self.environment, release=self.release_name, state="starting")
         switch.mark(self.store, self.work.still, self.environment, dict.fromkeys(self.hosts, route))
 
-    def _start(self) -> tuple[Release, start.Started]:
+    def _start(self) -> tuple[Release, Launched]:
         """Claim and start; where something foreign takes one under our hands, claim again."""
         for _ in range(_TRIES):
-            ports, networks = self._claim()
+            claimed = self._claim()
             failpoints.reach("after-claim")
-            release = self._release(ports, networks)
+            release = self._release(claimed)
             try:
-                return release, start.run(self._as_start(release))
+                self._launch = Launch(self._task(release, claimed))
+                return release, self._launch.run()
             except refused.Taken as taken:
                 console.warn(f"{taken} is held by something foreign; taking another")
                 self._erase_and_let_go()
-                self._note_foreign(taken)
+                self._put_back()
+                claiming.note_foreign(self.session, taken)
         raise ServiceError(
             f"{_TRIES} times in a row something foreign held what was claimed",
             service="docker",
             hint="choose ports and subnets in site.yml that nothing else on that machine uses",
         )
 
-    def _note_foreign(self, taken: refused.Taken) -> None:
-        engine = self.session.engine.name
-        if taken.port:
-            claims.note_foreign_port(self.store, engine, taken.port)
-        if taken.subnet:
-            claims.note_foreign_subnet(self.store, engine, taken.subnet)
-
-    def _claim(self) -> tuple[tuple[Port, ...], dict[str, str]]:
-        engine, settings = self.session.engine, self.session.engine.settings
-        claimant = Claimant(
-            engine=engine.name,
+    def _claim(self) -> Claimed:
+        claimant = claims.Claimant(
+            engine=self.session.engine.name,
             environment=self.environment,
             release=self.release_name,
             token=self.work.token,
-            still=self.work.still,
+            still=self.work.still[:1],
         )
-        host_ports = claims.claim_ports(
-            self.store,
-            settings,
+        swapped = kept.part(self.work.candidate.model, self.split.swapped)
+        return claiming.claim(
+            self.session,
+            self.plan,
+            self.split,
+            self.work.before,
             claimant,
-            [(want.service, want.container_port) for want in self.plan.ports],
-            is_free=lambda port: not engine.is_local or probe.is_port_free(settings.bind, port),
+            plans.networks(swapped),
         )
-        networks = claims.claim_subnets(
-            self.store, settings, claimant, self.plan.networks, taken=subnets.taken(engine)
-        )
-        ports = tuple(
-            Port(
-                service=want.service,
-                container_port=want.container_port,
-                protocol=want.protocol,
-                host_port=host_port,
-            )
-            for want, host_port in zip(self.plan.ports, host_ports, strict=True)
-        )
-        return ports, networks
 
-    def _release(self, ports: tuple[Port, ...], networks: dict[str, str]) -> Release:
+    def _release(self, claimed: Claimed) -> Release:
+        candidate = self.work.candidate
+        prefix = self.session.site.compose_prefix
+        project = names.compose_project(prefix, self.release_name, self.work.token)
         return Release(
             name=self.release_name,
             attempt=self.work.token,
             engine=self.session.engine.name,
-            revision=self.revision,
-            patchset=self.work.request.patchset,
-            model=self.work.prepared.model,
-            images=tuple(
-                Image(service=one.service, ref=one.ref, digest=one.digest)
-                for one in self.work.prepared.images
-            ),
-            ports=ports,
-            networks=networks,
+            revision=candidate.revision,
+            patchset=candidate.patchset,
+            version=candidate.version,
+            change=candidate.change,
+            gerrit_project=candidate.gerrit_project,
+            branch=candidate.branch,
+            origin=candidate.origin,
+            settings=candidate.settings.model_dump(mode="json", exclude_defaults=True),
+            model=candidate.model,
+            images=candidate.images,
+            ports=claimed.ports,
+            networks=claimed.networks,
             address=self.session.engine.settings.bind,
             health_path=self.plan.settings.path,
             health_status=self.plan.settings.status,
             created=store.timestamp(),
+            volumes={
+                name: f"{project}_{name}"
+                for name in candidate.model.get("volumes") or {}
+                if name not in self.split.volumes
+            },
         )
 
-    def _as_start(self, release: Release) -> start.Start:
-        site, request = self.session.site, self.work.request
-        project = names.compose_project(site.compose_prefix, release.name, self.work.token)
-        deadline = draft.deadline(site, self.work.checkout)
-        url = self._url(self.hosts[0]) if self.plan.front else None
-        placement = model.Placement(
-            project=project,
-            labels=draft.labels(site, request, release.name, self.work.token),
-            identity=draft.identity(request, release.revision, url),
-            bind=release.address,
-            ports=release.ports,
-            subnets=release.networks,
-            limits=site.limits,
-            deadline=deadline,
-        )
-        return start.Start(
-            engine=self.session.engine,
-            scope=self.scope,
-            project=project,
-            model=model.release_model(release.model, placement),
+    def _task(self, release: Release, claimed: Claimed) -> Task:
+        return Task(
+            session=self.session,
+            environment=self.environment,
+            candidate=self.work.candidate,
             plan=self.plan,
-            ports=release.ports,
-            subnets=tuple(release.networks.values()),
+            split=self.split,
+            before=self.work.before,
+            release=release,
+            kept_subnet=claimed.kept_subnet,
             host=self.hosts[0],
-            folder=self.work.checkout.root,
-            deadline=deadline,
-            cancel=self.session.cancel,
+            url=self._url(self.hosts[0]) if self.plan.front else None,
             ensure=self.work.ensure,
+            fence=self._fence,
+            source=self.work.source,
         )
+
+    def _fence(self) -> None:
+        """What is done to containers that are not this attempt's own needs the lock."""
+        if not self.store.etcd.txn(list(self.work.still[:1]), []).succeeded:
+            raise Fenced(self.environment)
 
     def _url(self, host: str) -> str:
         return gateways.url(next(iter(self.gateways.values())), host)
 
     # -- switch -------------------------------------------------------------------------
 
-    def _switch(self, release: Release, started: start.Started) -> Environment:
+    def _switch(self, release: Release, launched: Launched) -> Environment:
         """The transaction, then wait until every gateway has applied it and the front answers."""
         site = self.session.site
-        named = draft.name_ports(site, self.environment, self.plan.front, started.http)
-        record = self._record(release, started, named)
-        log = self._log(started)
+        named = draft.name_ports(site, self.environment, self.plan.front, launched.http)
+        record = self._record(release, launched, named)
+        log = self._log(launched)
         self._is_switch_sent = True
         switched = switch.forward(
             self.store,
@@ -237,28 +234,29 @@ class Attempt:
             raise
         return record
 
-    def _record(self, release: Release, started: start.Started, named: draft.Named) -> Environment:
+    def _record(self, release: Release, launched: Launched, named: draft.Named) -> Environment:
         before, now = self.work.before, store.now()
         urls = {service: self._url(host) for service, host in named.by_service.items()}
         return Environment(
             name=self.environment,
-            service=self.work.checkout.service_name,
-            state="completed" if started.is_completed else "running",
+            service=self.work.candidate.service,
+            state="completed" if launched.is_completed else "running",
             url=urls[named.front.service] if named.front else None,
             urls=urls,
             hosts=tuple(named.hosts),
-            change=self.work.request.as_change(release.revision),
+            change=self.work.candidate.change,
             current=release,
-            previous=self.old,
+            previous_release=self.old.name if self.old else None,
+            kept=launched.kept,
             created=before.created if before else store.timestamp(now),
             updated=store.timestamp(now),
-            expires=draft.expires(self.session.site, self.work.request, self.work.checkout, now),
-            warnings=started.warnings,
+            expires=self.work.terms.expires,
+            warnings=(),
         )
 
-    def _log(self, started: start.Started) -> str | None:
+    def _log(self, launched: Launched) -> str | None:
         """A one-shot's log stays with the record, because its containers do not."""
-        return retire.log_of_job(self.session, started.states) if started.is_completed else None
+        return retire.log_of_job(self.session, launched.states) if launched.is_completed else None
 
     def _fetch(self, record: Environment) -> None:
         settings = self.plan.settings
@@ -287,22 +285,24 @@ class Attempt:
 
     # -- the end ------------------------------------------------------------------------
 
-    def _finish(self, record: Environment, release: Release, started: start.Started) -> None:
+    def _finish(self, record: Environment, launched: Launched) -> None:
         """Keep it running, or let a one-shot go; then the old release goes."""
         try:
-            if started.is_completed:
-                self._erase_and_let_go()
-            else:
-                served = {port.service for port in release.ports}
-                everything = set(self.plan.services) if self.plan.kind == "worker" else served
-                retire.keep_running(self.session, started.states, everything)
-            if self.old:
-                retire.retire(self.session, self.environment, self.old)
+            if not launched.is_completed:
+                retire.keep_running(self.session, launched.states, self._lasting(record))
+            retire.retire(self.session, record, self.old, self.work.token)
         except PydeployError as failure:
             console.warn(
                 f"{record.name} is up, but tidying after the switch failed: {failure.message}; "
                 "the next deploy, remove or prune does it"
             )
+
+    def _lasting(self, record: Environment) -> set[str]:
+        """The services that are started again after their engine was."""
+        if self.plan.kind == "worker":
+            return set(self.plan.services)
+        served = {port.service for port in record.current.ports} if record.current else set()
+        return served | set(self.split.stateful)
 
     def _undo(self) -> None:
         """Nothing of this attempt stays; the old release was never touched.
@@ -318,6 +318,7 @@ class Attempt:
             return
         try:
             self._erase_and_let_go()
+            self._put_back()
             self._say_failed()
         except PydeployError as failure:
             console.warn(
@@ -335,12 +336,16 @@ class Attempt:
         except ServiceError:
             return True
 
+    def _put_back(self) -> None:
+        if self._launch is not None:
+            self._launch.put_back()
+
     def _erase_and_let_go(self) -> None:
         """Containers first: a claim goes only when nothing uses what it stands for."""
         found = inventory.take(self.session.engine, self.scope)
         inventory.erase(self.session.engine, found, grace=1)
         token = self.work.token
-        claims.let_go(self.store, self.session.engine.name, lambda one: one.token == token)
+        claims.let_go(self.store, self.session.engine.name, lambda _, one: one.token == token)
 
     def _say_failed(self) -> None:
         """Where `starting` was said, the name says `failed` for a while; or nothing any more."""

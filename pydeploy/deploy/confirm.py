@@ -19,9 +19,11 @@ def holds(session: Session, record: Environment) -> bool:
         return False
     if record.state == "completed":
         return True
-    states = containers.states(session.engine, session.scope(record.name, current.attempt))
+    states = containers.of_record(session, record)
     up = {one.service for one in states if one.status == "running" and one.health != "unhealthy"}
     served = {port.service for port in current.ports}
+    if record.kept:
+        served |= {name for name, one in record.kept.services.items() if not one.is_done}
     if not up or not served <= up:
         return False
     if record.url and not _answers(session, record, current):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 from pydeploy import names
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.deploy import health
 from pydeploy.deploy.inventory import Scope
+from pydeploy.deploy.session import Session
+from pydeploy.errors import UsageError
+from pydeploy.state.records import Environment, Kept
+
+_LOOK_AGAIN = 0.1  # seconds between looks at a container that was started again
 
 
 def states(engine: DockerEngine, scope: Scope) -> tuple[health.ContainerState, ...]:
@@ -20,6 +26,62 @@ def states(engine: DockerEngine, scope: Scope) -> tuple[health.ContainerState, .
                 inspected = engine.api.inspect_container(one["Id"])
                 found.append(health.of(inspected, one["Labels"].get(names.SERVICE, "?")))
     return tuple(sorted(found, key=lambda state: state.service))
+
+
+def kept(
+    session: Session, environment: str, recorded: Kept | None
+) -> dict[str, health.ContainerState]:
+    """The stateful containers that are on record and there, by service."""
+    if recorded is None:
+        return {}
+    engine = session.engine_of(recorded.engine)
+    attempts = {one.attempt for one in recorded.services.values()}
+    return {
+        state.service: state
+        for attempt in attempts
+        for state in states(engine, session.scope(environment, attempt, is_kept=True))
+        if (one := recorded.services.get(state.service)) and one.attempt == attempt
+    }
+
+
+def of_record(session: Session, record: Environment) -> tuple[health.ContainerState, ...]:
+    """All containers of what is on record: the release's and the stateful ones."""
+    if record.current is None:
+        return ()
+    engine = session.engine_of(record.current.engine)
+    scope = session.scope(record.name, record.current.attempt, is_kept=False)
+    found = [*states(engine, scope), *kept(session, record.name, record.kept).values()]
+    return tuple(sorted(found, key=lambda state: state.service))
+
+
+def running(session: Session, environment: str, service: str) -> str:
+    """The id of the container in which a service of an environment runs; UsageError if none."""
+    record = session.store.environment(environment)
+    found = {one.service: one for one in of_record(session, record)} if record else {}
+    if service not in found:
+        raise UsageError(
+            f"environment {environment} has no service {service!r}",
+            hint=f"choose one of: {', '.join(found) or 'none'}",
+        )
+    if found[service].status != "running":
+        raise UsageError(
+            f"{service} of {environment} does not run: it is {found[service].status}",
+            hint=f"`pydeploy logs {environment} {service}` says why",
+        )
+    return found[service].identity
+
+
+def wait_up(engine: DockerEngine, identity: str, limit: float) -> bool:
+    """Until a container runs, and is healthy if it can tell; False after `limit` seconds."""
+    until = time.monotonic() + limit
+    while True:
+        with engine.obeying():
+            state = health.of(engine.api.inspect_container(identity), "")
+        if state.status == "running" and state.health in ("", "healthy"):
+            return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(_LOOK_AGAIN)
 
 
 def _not_found() -> type[Exception]:

@@ -12,67 +12,29 @@ from __future__ import annotations
 
 import importlib
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from pydeploy import console, names
-from pydeploy.clients import shell
-from pydeploy.deploy import failpoints
+from pydeploy.deploy import failpoints, kept, turn
 from pydeploy.deploy import plan as plans
-from pydeploy.deploy.plan import Plan
-from pydeploy.deploy.request import Outcome, Request, Timings, outcome
+from pydeploy.deploy.request import Outcome, Request, Terms
 from pydeploy.deploy.session import Session
-from pydeploy.errors import Fenced, Interrupted, PydeployError, Superseded
+from pydeploy.deploy.turn import Clock, Turn
+from pydeploy.errors import Superseded
 from pydeploy.repository import git
 from pydeploy.repository.checkout import Checkout
-from pydeploy.state import audit, lock, store, wanted, work
-from pydeploy.state.lock import Held
-from pydeploy.state.records import Environment, Holder, Wanted
-from pydeploy.state.wanted import Wish
+from pydeploy.state import store
+from pydeploy.state.records import Environment, Wanted
 
 if TYPE_CHECKING:
     from pydeploy.images import BuildIdentity, Prepared
 
 
-class Clock:
-    """Seconds of each step, by name."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._steps: dict[str, float] = {}
-
-    @contextmanager
-    def timed(self, step: str) -> Iterator[None]:
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._steps[step] = self._steps.get(step, 0.0) + time.monotonic() - began
-
-    def timings(self) -> Timings:
-        return Timings(**self._steps, total=time.monotonic() - self._began)
-
-
 def deploy(session: Session, request: Request) -> Outcome:
     """An Outcome (`running`, `completed`, `superseded`), or a PydeployError after the undo."""
-    try:
+    with turn.audited(session, "deploy", request.environment):
         result = _deploy(session, request)
-    except (PydeployError, Interrupted) as failure:
-        note = f"{type(failure).__name__}: {failure.message}"
-        audit.record(session.store, "deploy", request.environment, "failed", why=note[:2000])
-        raise
-    if not result.is_unchanged:
-        digests = {image.service: image.digest for image in result.images}
-        audit.record(
-            session.store,
-            "deploy",
-            request.environment,
-            result.state,
-            release=result.release,
-            digests=digests,
-        )
+    turn.note(session, "deploy", result)
     return result
 
 
@@ -89,83 +51,59 @@ def _deploy(session: Session, request: Request) -> Outcome:
         by=store.whoami(),
     )
     try:
-        with work.announced(
-            session.store,
-            request.environment,
-            session.holder(request.patchset),
-            session.site.defaults.lock_ttl,
-        ):
-            return _for_wish(session, request, wish, clock, found)
+        with turn.taken(session, request.environment, wish, clock, force=request.force) as mine:
+            return _Deploy(mine, request, found).run()
     except Superseded as newer:
-        console.say(f"superseded by {newer.by}")
-        return Outcome(
-            environment=request.environment,
-            state="superseded",
-            superseded_by=newer.by,
-            timings_s=clock.timings(),
-        )
-
-
-def _for_wish(
-    session: Session, request: Request, wish: Wanted, clock: Clock, found: git.Revision | None
-) -> Outcome:
-    """Wish, and work for it; what was refused as no longer ours ends as the wish says why."""
-    mine = wanted.wish(
-        session.store, request.environment, wish, force=request.force, overtaken=session.cancel
-    )
-    failpoints.reach("after-want")
-    try:
-        with wanted.followed(session.store, mine):
-            return _Deploy(session, request, mine, clock, found).run()
-    except (Fenced, shell.Cancelled) as stopped:
-        raise mine.verdict() from stopped
+        return turn.superseded(request.environment, newer, clock)
 
 
 class _Deploy:
     """One deploy, from the wish on."""
 
-    def __init__(
-        self,
-        session: Session,
-        request: Request,
-        wish: Wish,
-        clock: Clock,
-        found: git.Revision | None,
-    ) -> None:
-        self.session = session
+    def __init__(self, mine: Turn, request: Request, found: git.Revision | None) -> None:
+        self.turn = mine
+        self.session = mine.session
         self.request = request
-        self.wish = wish
-        self.clock = clock
+        self.clock = mine.clock
         self.found = found  # where the request names no revision
-        self.environment = request.environment
 
     def run(self) -> Outcome:
-        if self._is_recorded(self.session.store.environment(self.environment)):
-            with self._locked() as held:
-                unchanged = self._unchanged(held)
+        if self._is_recorded(self.turn.record()):
+            with self.turn.locked() as held:
+                unchanged = self.turn.unchanged(held)
             if unchanged:
                 return unchanged
         with self.clock.timed("check"):
             checkout = self._check()
-            plan = plans.make(checkout.model, checkout.service)
+            plans.make(checkout.model, checkout.service)
+            kept.expect_services(checkout.model, checkout.service.data)
         with self.clock.timed("build"):
             prepared = self._build(checkout)
         failpoints.reach("after-build")
-        self.wish.ensure()
-        with self._locked() as held:
+        self.turn.wish.ensure()
+        with self.turn.locked() as held:
             failpoints.reach("after-lock")
-            return self._unchanged(held) or self._attempt(held, checkout, plan, prepared)
+            if self._is_recorded(self.turn.record()) and (same := self.turn.unchanged(held)):
+                return same
+            from pydeploy.deploy import candidate, seeding
 
-    def _locked(self) -> AbstractContextManager[Held]:
-        return lock.hold(
-            self.session.store.etcd,
-            self.session.store.keys.lock(self.environment),
-            self.session.holder(self.request.patchset),
-            wait=self.session.site.defaults.lock_wait,
-            ttl=self.session.site.defaults.lock_ttl,
-            check=self.wish.ensure,
-            on_wait=self._say_who_holds,
-            lost=self.session.cancel,
+            origin = self.request.data_from
+            return self.turn.bring_up(
+                held,
+                candidate.of_checkout(self.request, checkout, prepared),
+                self._terms(checkout),
+                seeding.source(self.session, origin) if origin else None,
+            )
+
+    def _terms(self, checkout: Checkout) -> Terms:
+        from pydeploy.deploy import draft
+
+        request, settings = self.request, checkout.service
+        is_named = request.environment != str(request.change)
+        return Terms(
+            environment=request.environment,
+            data=kept.mode(request.data, settings.data, is_named=is_named),
+            expires=draft.expires(self.session.site, request, settings, store.now()),
         )
 
     def _check(self) -> Checkout:
@@ -216,55 +154,12 @@ class _Deploy:
             created=git.committed(checkout.root) or store.timestamp(),
         )
 
-    def _say_who_holds(self, holder: Holder) -> None:
-        console.say(
-            f"{self.environment} is locked by {holder.holder} since {holder.since}; waiting"
-        )
-
-    def _attempt(self, held: Held, checkout: Checkout, plan: Plan, prepared: Prepared) -> Outcome:
-        from pydeploy.deploy.attempt import Attempt, Work
-
-        record = self._swept(held)
-        new = Attempt(
-            Work(
-                session=self.session,
-                request=self.request,
-                checkout=checkout,
-                plan=plan,
-                prepared=prepared,
-                before=record,
-                still=(held.still(), self.wish.still()),
-                token=held.token,
-                ensure=self.wish.ensure,
-            )
-        ).run(self.clock.timed)
-        return outcome(new, self.clock.timings())
-
-    def _swept(self, held: Held) -> Environment | None:
-        """The record, after what dead attempts left was removed."""
-        from pydeploy.deploy import sweep
-
-        record = self.session.store.environment(self.environment)
-        sweep.leftovers(self.session, self.environment, record, self.session.engine, held.token)
-        return record
-
-    def _unchanged(self, held: Held) -> Outcome | None:
-        """The outcome when this very patchset runs already; None when there is work to do."""
-        from pydeploy.deploy import confirm
-
-        if not self._is_recorded(self.session.store.environment(self.environment)):
-            return None
-        record = self._swept(held)
-        if record is None or record.current is None or not confirm.holds(self.session, record):
-            return None
-        console.say(f"unchanged: {record.current.name} runs already")
-        return outcome(record, self.clock.timings(), is_unchanged=True)
-
     def _is_recorded(self, record: Environment | None) -> bool:
+        """Whether this very patchset is what runs there already."""
         current = record.current if record else None
         if self.request.force or current is None or current.engine != self.session.engine.name:
             return False
-        wish = self.wish.wanted
+        wish = self.turn.wish.wanted
         return (current.patchset, current.revision) == (wish.patchset, wish.revision)
 
 

@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydeploy import console, durations, names
+from pydeploy.config.service import Service
 from pydeploy.config.site import Site
+from pydeploy.deploy.candidate import Candidate
 from pydeploy.deploy.plan import PortWant
 from pydeploy.deploy.request import Request
-from pydeploy.repository.checkout import Checkout
-from pydeploy.state.records import Environment, Port, Release, Route
+from pydeploy.state.records import Port, Release, Route
 from pydeploy.state.store import timestamp
 
 
-def release_name(request: Request, revision: str, before: Environment | None) -> str:
+def release_name(environment: str, version: str, taken: Collection[str]) -> str:
     """`10020-3`; a forced second deploy of the same patchset is `10020-3-2`."""
-    version = str(request.patchset or revision[:7])
-    old = (before.current, before.previous) if before else ()
-    taken = {release.name for release in old if release}
     repeat = 1
-    while names.release(request.environment, version, repeat) in taken:
+    while names.release(environment, version, repeat) in taken:
         repeat += 1
-    return names.release(request.environment, version, repeat)
+    return names.release(environment, version, repeat)
 
 
-def labels(site: Site, request: Request, release: str, token: int) -> dict[str, str]:
+def labels(
+    site: Site, environment: str, candidate: Candidate, release: str, token: int
+) -> dict[str, str]:
     """The labels of every container, network and volume of an attempt."""
     found = {
         names.SITE: site.site,
-        names.ENVIRONMENT: request.environment,
+        names.ENVIRONMENT: environment,
         names.RELEASE: release,
         names.ATTEMPT: str(token),
+        names.KEPT: "false",
     }
-    if request.change is not None:
-        found |= {names.CHANGE: str(request.change), names.PATCHSET: str(request.patchset)}
+    if candidate.change is not None:
+        found |= {
+            names.CHANGE: str(candidate.change.number),
+            names.PATCHSET: str(candidate.change.patchset),
+        }
     return found
 
 
-def identity(request: Request, revision: str, url: str | None) -> dict[str, str]:
+def identity(environment: str, candidate: Candidate, url: str | None) -> dict[str, str]:
     """What containers are told; empty where there is nothing to say."""
+    change = candidate.change
     facts = {
         "URL": url,
-        "ENVIRONMENT": request.environment,
-        "CHANGE": request.change,
-        "PATCHSET": request.patchset,
-        "REVISION": revision,
+        "ENVIRONMENT": environment,
+        "CHANGE": change.number if change else None,
+        "PATCHSET": candidate.patchset,
+        "REVISION": candidate.revision,
     }
     return {f"PYDEPLOY_{key}": "" if fact is None else str(fact) for key, fact in facts.items()}
+
+
+def lasting_identity(environment: str, url: str | None) -> dict[str, str]:
+    """What stateful containers are told: only what stays when releases change."""
+    return {"PYDEPLOY_ENVIRONMENT": environment, "PYDEPLOY_URL": url or ""}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +114,11 @@ def routes(release: Release, environment: str, named: Named) -> dict[str, Route]
     }
 
 
-def expires(site: Site, request: Request, checkout: Checkout, now: datetime) -> str | None:
+def expires(site: Site, request: Request, settings: Service, now: datetime) -> str | None:
     """Changes end by themselves; named environments only when a ttl was asked for."""
     ttl = request.ttl
     if ttl is None and request.change is not None:
-        ttl = checkout.service.ttl or site.defaults.ttl
+        ttl = settings.ttl or site.defaults.ttl
     if ttl is None:
         return None
     longest = site.defaults.ttl_max
@@ -117,7 +127,7 @@ def expires(site: Site, request: Request, checkout: Checkout, now: datetime) -> 
     return timestamp(now + timedelta(seconds=min(ttl, longest)))
 
 
-def deadline(site: Site, checkout: Checkout) -> int:
+def deadline(site: Site, settings: Service) -> int:
     """Seconds until everything must be healthy."""
-    asked = checkout.service.deadline or site.defaults.deadline
+    asked = settings.deadline or site.defaults.deadline
     return min(asked, site.defaults.deadline_max)

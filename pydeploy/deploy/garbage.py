@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.config.site import Site
+from pydeploy.deploy import history
 from pydeploy.deploy.session import Session
 from pydeploy.state.keys import last
 from pydeploy.state.records import BuildRecord, Environment, Image
@@ -83,8 +84,8 @@ def in_registry(site: Site, wanted: Callable[[str], bool]) -> list[RegistryImage
     return found
 
 
-def of_record(site: Site, record: Environment | None) -> list[RegistryImage]:
-    """What a record names in the registry."""
+def of_images(site: Site, images: Iterable[Image]) -> list[RegistryImage]:
+    """Those of `images` that lie in the registry, below our namespace."""
     prefix = f"{site.registry.address}/"
     return [
         RegistryImage(
@@ -92,7 +93,7 @@ def of_record(site: Site, record: Environment | None) -> list[RegistryImage]:
             tag=image.ref.rpartition(":")[2],
             digest=image.digest,
         )
-        for image in images_of(record)
+        for image in images
         if image.ref.startswith(f"{prefix}{site.registry.namespace}/")
     ]
 
@@ -112,7 +113,10 @@ def named(
     found: set[str] = set()
     for kv in store.etcd.range(store.keys.environment()).kvs:
         if last(kv.key) != but_environment:
-            found |= digests_of(Environment.read(kv.value))
+            found |= {image.digest for image in current_images(Environment.read(kv.value))}
+    for environment, release in history.everywhere(session):
+        if environment != but_environment:
+            found |= {image.digest for image in release.images}
     for kv in store.etcd.range(store.keys.build()).kvs:
         for image in BuildRecord.read(kv.value).images:
             if not is_of_change(image.ref, but_change) and image.digest not in but_builds_of:
@@ -132,15 +136,15 @@ def _is_cache(tag: str) -> bool:
     return re.fullmatch(rf"(\d+-)?{_CACHE_TAG}", tag) is not None
 
 
-def digests_of(record: Environment | None) -> set[str]:
-    """The digests that a record names."""
-    return {image.digest for image in images_of(record)}
+def current_images(record: Environment | None) -> list[Image]:
+    """The images of the release that runs."""
+    return list(record.current.images) if record and record.current else []
 
 
-def images_of(record: Environment | None) -> list[Image]:
-    """The images of a record's current and previous release."""
-    releases = (record.current, record.previous) if record else ()
-    return [image for release in releases if release for image in release.images]
+def images_of(session: Session, record: Environment | None, environment: str) -> list[Image]:
+    """The images of all releases that an environment knows."""
+    remembered = [one for release in history.of(session, environment) for one in release.images]
+    return [*current_images(record), *remembered]
 
 
 def references_to_drop(

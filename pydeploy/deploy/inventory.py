@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,15 @@ class Item:
     @property
     def release(self) -> str:
         return self.labels.get(names.RELEASE, "")
+
+    @property
+    def service(self) -> str:
+        return self.labels.get(names.SERVICE, "")
+
+    @property
+    def is_kept(self) -> bool:
+        """Of the environment, not of one of its releases."""
+        return self.labels.get(names.KEPT) == "true"
 
     @property
     def attempt(self) -> int:
@@ -69,12 +78,15 @@ class Inventory:
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Which of our things: all of a site, or of one environment, or of one attempt."""
+    """Which of our things: all of a site, or of one environment, or of one attempt.
+
+    `is_kept` chooses what belongs to the environment, or what belongs to its releases.
+    """
 
     site: str
     environment: str | None = None
     attempt: int | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
+    is_kept: bool | None = None
 
     def filters(self) -> dict[str, list[str]]:
         labels = [f"{names.SITE}={self.site}"]
@@ -82,6 +94,8 @@ class Scope:
             labels.append(f"{names.ENVIRONMENT}={self.environment}")
         if self.attempt is not None:
             labels.append(f"{names.ATTEMPT}={self.attempt}")
+        if self.is_kept is not None:
+            labels.append(f"{names.KEPT}={'true' if self.is_kept else 'false'}")
         return {"label": labels}
 
 

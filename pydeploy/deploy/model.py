@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydeploy import names
@@ -30,6 +30,8 @@ class Placement:
     subnets: Mapping[str, str]  # network → CIDR
     limits: Limits
     deadline: int  # seconds
+    volumes: Mapping[str, str] = field(default_factory=dict)  # those that are there already
+    networks: Mapping[str, str] = field(default_factory=dict)  # likewise, beside `subnets`
 
 
 def release_model(model: Model, placement: Placement) -> Model:
@@ -43,15 +45,24 @@ def release_model(model: Model, placement: Placement) -> Model:
         "networks": {
             name: _network(model.get("networks", {}).get(name) or {}, subnet, placement)
             for name, subnet in placement.subnets.items()
-        },
+        }
+        | {name: _there(there) for name, there in placement.networks.items()},
         "volumes": {
-            name: {"labels": dict(placement.labels)} for name in model.get("volumes") or {}
+            name: _there(placement.volumes[name])
+            if name in placement.volumes
+            else {"labels": dict(placement.labels)}
+            for name in model.get("volumes") or {}
         },
     }
     for kind in ("configs", "secrets"):
         if model.get(kind):
             result[kind] = {name: _unnamed(value) for name, value in model[kind].items()}
     return {key: value for key, value in result.items() if value}
+
+
+def _there(name: str) -> dict[str, Any]:
+    """A network or volume that compose finds and does not make."""
+    return {"external": True, "name": name}
 
 
 def _unnamed(value: dict[str, Any]) -> dict[str, Any]:

@@ -49,14 +49,20 @@ def _containers(session: Session, engines: set[str]) -> Alive:
 
 def _one(record: Environment, alive: Alive) -> dict[str, Any]:
     current = record.current
-    value = record.model_dump(exclude={"current", "previous"})
+    value = record.model_dump(exclude={"current", "kept"})
     value["release"] = current.name if current else ""
     value["engine"] = current.engine if current else ""
     value["ports"] = [port.model_dump() for port in current.ports] if current else []
     value["images"] = [image.model_dump() for image in current.images] if current else []
-    value["previous_release"] = record.previous.name if record.previous else None
+    value["data"] = _data(record)
     value["health"] = _health(record, alive)
     return value
+
+
+def _data(record: Environment) -> dict[str, Any] | None:
+    """What is kept, if anything: the stateful services, and volumes by name."""
+    kept = record.kept
+    return {"services": sorted(kept.services), "volumes": kept.volumes} if kept else None
 
 
 def _health(record: Environment, alive: Alive) -> str:
@@ -65,7 +71,10 @@ def _health(record: Environment, alive: Alive) -> str:
     by_attempt = alive.get(record.current.engine)
     if by_attempt is None:
         return "engine away"
-    states = by_attempt.get(record.current.attempt, {})
+    states = dict(by_attempt.get(record.current.attempt, {}))
+    for service, one in (record.kept.services if record.kept else {}).items():
+        if service in (there := by_attempt.get(one.attempt, {})):
+            states[service] = there[service]
     served = {port.service for port in record.current.ports}
     up = sum(_is_up(status, service in served) for service, status in states.items())
     return f"{up}/{len(states)} up" if states else "gone"

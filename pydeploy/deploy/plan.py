@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydeploy.config.service import Front, Service
@@ -53,6 +54,14 @@ class Plan:
     is_job_certain: bool  # said in pydeploy.yml: then it must end by itself
     settings: Front
 
+    def of(self, services: Collection[str]) -> Plan:
+        """The same for a part of the services, which start by themselves."""
+        return replace(
+            self,
+            services=tuple(name for name in self.services if name in services),
+            ports=tuple(port for port in self.ports if port.service in services),
+        )
+
 
 def make(model: Model, service: Service) -> Plan:
     """The plan of `model`; ConfigError when pydeploy.yml names what is not there.
@@ -71,7 +80,7 @@ def make(model: Model, service: Service) -> Plan:
         kind=_kind(model, ports, service, front),
         services=tuple(model.get("services", {})),
         ports=ports,
-        networks=_networks(model),
+        networks=networks(model),
         front=front,
         is_front_certain=service.front.service is not None
         or service.front.port is not None
@@ -95,7 +104,7 @@ def published(model: Model) -> tuple[PortWant, ...]:
     return tuple(found)
 
 
-def _networks(model: Model) -> tuple[str, ...]:
+def networks(model: Model) -> tuple[str, ...]:
     """The networks that some service is attached to."""
     used: dict[str, None] = {}
     for definition in model.get("services", {}).values():

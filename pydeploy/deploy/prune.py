@@ -6,6 +6,7 @@ names go.  An environment that is being worked on is left alone: its lock says s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from typing import Any
 from pydeploy import console
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import garbage, inventory, remove, sweep
+from pydeploy.deploy import belongings, garbage, inventory, remove, sweep
+from pydeploy.deploy.belongings import Belongings
 from pydeploy.deploy.garbage import EngineImage, RegistryImage
 from pydeploy.deploy.session import Session
 from pydeploy.errors import CapacityError, Fenced, PydeployError
@@ -139,18 +141,21 @@ def _is_over(record: Environment, wish: Wanted | None) -> bool:
 
 def _orphans(session: Session, engine: str, records: dict[str, Environment]) -> dict[str, int]:
     """environment → containers, networks, volumes and claims that no record names."""
-    counts: dict[str, int] = {}
+    belongs = {name: belongings.of(record, engine) for name, record in records.items()}
+    nothing = Belongings()
     there = inventory.take(session.engine_of(engine), session.scope())
-    owners = [(item.environment, item.attempt) for item in there.items()]
-    owners += [
-        (claim.environment, claim.token)
-        for _, _, claim in claims.held(session.store, engine)
-        if not claim.foreign
+    unknown = sweep.unknown_data(session, records, engine, there)
+    owners = [
+        item.environment
+        for item in there.items()
+        if item not in unknown and not belongs.get(item.environment, nothing).has(item)
     ]
-    for environment, attempt in owners:
-        if attempt != sweep.kept_attempt(records.get(environment), engine):
-            counts[environment] = counts.get(environment, 0) + 1
-    return counts
+    owners += [
+        claim.environment
+        for key, _, claim in claims.held(session.store, engine)
+        if not claim.foreign and not belongs.get(claim.environment, nothing).has_claim(key, claim)
+    ]
+    return dict(Counter(owners))
 
 
 def _stray_routes(session: Session, records: dict[str, Environment]) -> dict[str, int]:

@@ -19,7 +19,7 @@ from pydeploy.clients.etcd import KeyValue
 from pydeploy.deploy import failpoints, garbage, gateways, inventory
 from pydeploy.deploy.inventory import Inventory
 from pydeploy.deploy.session import Session
-from pydeploy.errors import Fenced, Superseded
+from pydeploy.errors import Fenced, Superseded, UsageError
 from pydeploy.state import audit, claims, lock, store, wanted, work
 from pydeploy.state.lock import Held
 from pydeploy.state.records import Environment, Route, Wanted
@@ -48,8 +48,25 @@ class Removal:
         }
 
 
-def remove(session: Session, environment: str) -> Removal:
-    """Remove `environment` from every engine of the site; no error when it is not there."""
+def data_at_stake(session: Session, environment: str) -> list[str]:
+    """The volumes that nobody could bring back: kept data of an environment of its own name."""
+    record = session.store.environment(environment)
+    if record is None or record.kept is None or environment.isdigit():
+        return []
+    return sorted(record.kept.volumes.values())
+
+
+def remove(session: Session, environment: str, *, purge_data: bool = False) -> Removal:
+    """Remove `environment` from every engine of the site; no error when it is not there.
+
+    UsageError where kept data would go and `purge_data` was not said.
+    """
+    if not purge_data and (volumes := data_at_stake(session, environment)):
+        raise UsageError(
+            f"{environment} keeps data: {', '.join(volumes)}",
+            hint=f"`pydeploy remove {environment} --purge-data` deletes it, too; "
+            f"`pydeploy backup {environment}` saves it first",
+        )
     wish = Wanted(generation=0, action="remove", by=store.whoami())
     mine = wanted.wish(session.store, environment, wish, overtaken=session.cancel)
     failpoints.reach("remove-after-want")
@@ -111,7 +128,7 @@ def _erase_all(
         count = claims.let_go(
             session.store,
             name,
-            lambda one: one.environment == environment and one.token < held.token,
+            lambda _, one: one.environment == environment and one.token < held.token,
         )
         _add(counts, {"claims": count})
     failpoints.reach("remove-after-claims")
@@ -141,6 +158,7 @@ def residue(session: Session, environment: str, volumes: dict[str, list[str]]) -
     keys = session.store.keys
     for key in (keys.environment(environment), keys.log(environment)):
         found += [key] if session.store.etcd.get(key) else []
+    found += [kv.key for kv in session.store.etcd.range(keys.release(environment)).kvs]
     found += [
         kv.key
         for kv in session.store.etcd.range(keys.route()).kvs
@@ -211,7 +229,8 @@ def _erase_images(
     if not session.store.etcd.txn([held.still()], []).succeeded:
         raise Fenced(environment)
     change = _change_of(environment, record)
-    candidates = garbage.digests_of(record)
+    named = garbage.images_of(session, record, environment)
+    candidates = {image.digest for image in named}
     # The same for a build's record that somebody who works for another environment has found.
     alone = session.store.busy_names() <= {environment}
     keep = garbage.named(
@@ -229,7 +248,7 @@ def _erase_images(
             )
             images += bool(drop) and garbage.erase_from_engine(engine, drop)
     tagged = garbage.in_registry(site, lambda tag: garbage.is_of_change(f":{tag}", change))
-    gone = [one for one in (*tagged, *garbage.of_record(site, record)) if one.digest not in keep]
+    gone = [one for one in (*tagged, *garbage.of_images(site, named)) if one.digest not in keep]
     return {
         "images": images,
         "manifests": garbage.erase_from_registry(site, gone),
@@ -244,10 +263,12 @@ def _change_of(environment: str, record: Environment | None) -> int | None:
 
 
 def _forget(session: Session, environment: str, held: Held) -> int:
-    """Delete the record and its log; only the lock's holder ever writes them."""
+    """Delete the record, its releases and its log; only the lock's holder ever writes them."""
     keys = session.store.keys
+    releases = session.store.etcd.range(keys.release(environment)).kvs
     there = [keys.environment(environment), keys.log(environment)]
     found = [key for key in there if session.store.etcd.get(key)]
+    found += [kv.key for kv in releases]
     answer = session.store.etcd.txn([held.still()], [ops.delete(key) for key in found])
     if not answer.succeeded:
         raise Fenced(environment)

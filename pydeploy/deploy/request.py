@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydeploy import names
+from pydeploy.config.service import Mode
 from pydeploy.errors import UsageError
 from pydeploy.state.records import Change, Environment, Image, Port
 
@@ -25,6 +26,8 @@ class Request:
     owner: str = ""
     name: str | None = None
     ttl: int | None = None  # seconds
+    data: Mode | None = None
+    data_from: str | None = None  # an environment whose data new volumes start with
     force: bool = False
 
     def __post_init__(self) -> None:
@@ -50,6 +53,15 @@ class Request:
             topic=self.topic,
             owner=self.owner,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """How a candidate is to live: where, with which data, until when (None: for ever)."""
+
+    environment: str
+    data: Mode
+    expires: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +92,7 @@ class Outcome:
     is_unchanged: bool = False
     superseded_by: str = ""
     warnings: tuple[str, ...] = ()
+    gaps_s: dict[str, float] = field(default_factory=dict)  # stateful service → was away
     timings_s: Timings = Timings()
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,7 +103,13 @@ class Outcome:
         return value
 
 
-def outcome(record: Environment, timings: Timings, *, is_unchanged: bool = False) -> Outcome:
+def outcome(
+    record: Environment,
+    timings: Timings,
+    *,
+    gaps: dict[str, float] | None = None,
+    is_unchanged: bool = False,
+) -> Outcome:
     """Of a deploy that ended in `record`."""
     release = record.current
     return Outcome(
@@ -106,5 +125,6 @@ def outcome(record: Environment, timings: Timings, *, is_unchanged: bool = False
         expires=record.expires,
         is_unchanged=is_unchanged,
         warnings=record.warnings,
+        gaps_s=gaps or {},
         timings_s=timings,
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydeploy.deploy import diagnosis, failpoints, gateways, inventory
+from pydeploy.deploy import diagnosis, failpoints, gateways, history, sweep
 from pydeploy.deploy.health import ContainerState
 from pydeploy.deploy.session import Session
-from pydeploy.state import claims
-from pydeploy.state.records import Release
+from pydeploy.state.records import Environment, Release
 
 LOG_LIMIT = 128 << 10  # bytes of a one-shot's log that are kept with its record
 _LOG_LINES = 5000
@@ -45,23 +44,27 @@ def keep_running(session: Session, states: Iterable[ContainerState], served: set
                 )
 
 
-def retire(session: Session, environment: str, old: Release) -> None:
+def retire(session: Session, record: Environment, old: Release | None, token: int) -> None:
     """Wait until nobody is connected to the old release any more, then remove it.
 
+    What goes is all of the environment that `record`, which stands, does not name: of the old
+    release, of stateful services that were replaced, and of a one-shot that has ended.
     Connections that do not end within the gateway's `drain` are cut by the containers' stop.
     """
-    engine = session.engine_of(old.engine)
-    addresses = {f"{old.address}:{port.host_port}" for port in old.ports}
+    if old is None and record.state == "running":
+        return  # the first: there was nothing before it
+    addresses = _addresses(old) - _addresses(record.current)
     if addresses:
         gateways.wait_drained(session.store, addresses, session.site.gateway.drain)
     failpoints.reach("after-drain")
-    erase_attempt(session, environment, old)
+    engines = {session.engine.name} | ({old.engine} if old else set())
+    for name in sorted(engines):
+        sweep.erase(session, record, session.engine_of(name), before=token + 1)
     failpoints.reach("after-erase")
-    claims.let_go(session.store, engine.name, lambda one: one.token == old.attempt)
+    for name in sorted(engines):
+        sweep.let_go(session, record, session.engine_of(name), before=token + 1)
+    history.forget(session, record)
 
 
-def erase_attempt(session: Session, environment: str, release: Release) -> None:
-    """The containers, networks and volumes of one release."""
-    engine = session.engine_of(release.engine)
-    found = inventory.take(engine, session.scope(environment, release.attempt))
-    inventory.erase(engine, found, grace=session.site.defaults.stop_grace)
+def _addresses(release: Release | None) -> set[str]:
+    return {f"{release.address}:{port.host_port}" for port in release.ports} if release else set()

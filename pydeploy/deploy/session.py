@@ -30,8 +30,14 @@ class Session:
             return self.engine
         return docker.one(self.site.engines, self.site.engine_name(name))
 
-    def scope(self, environment: str | None = None, attempt: int | None = None) -> Scope:
-        return Scope(site=self.site.site, environment=environment, attempt=attempt)
+    def scope(
+        self,
+        environment: str | None = None,
+        attempt: int | None = None,
+        *,
+        is_kept: bool | None = None,
+    ) -> Scope:
+        return Scope(site=self.site.site, environment=environment, attempt=attempt, is_kept=is_kept)
 
     def holder(self, patchset: int | None = None) -> Holder:
         """How we sign a lock; BUILD_URL is Jenkins'."""
@@ -41,6 +47,14 @@ class Session:
             patchset=patchset,
             build_url=os.environ.get("BUILD_URL", ""),
         )
+
+
+def open_session_of(site: Site, environment: str) -> Session:
+    """A session on the engine on which an environment runs, else on the site's default."""
+    record = store.connect(site).environment(environment)
+    current = record.current if record else None
+    is_known = current is not None and current.engine in site.engines
+    return open_session(site, current.engine if current and is_known else None)
 
 
 def open_session(site: Site, engine_name: str | None = None) -> Session:

@@ -19,9 +19,11 @@ from pydeploy.clients.docker import DockerEngine
 from pydeploy.deploy import answering, containers, diagnosis, failpoints, health, refused
 from pydeploy.deploy.inventory import Scope
 from pydeploy.deploy.plan import Kind, Model, Plan
+from pydeploy.errors import ServiceError
 from pydeploy.repository import documents
 from pydeploy.state.records import Port
 
+_FOLDER = Path("/")  # compose resolves relative paths against it; there are none left
 _LOOK_AGAIN = 5.0  # seconds after which we look without an event: one may have been lost
 
 
@@ -37,10 +39,18 @@ class Start:
     ports: tuple[Port, ...]
     subnets: tuple[str, ...]
     host: str  # the front's Host header
-    folder: Path  # compose resolves relative paths against it; there are none left
     deadline: int
     cancel: threading.Event
     ensure: Callable[[], None]  # raises Superseded
+    services: tuple[str, ...] = ()  # of the model; all where none is named
+
+    def settings(self) -> dict[str, Any]:
+        """How compose is run for it, whatever it does."""
+        return {
+            "stdin": documents.dumped(self.model),
+            "env_vars": shell.scrubbed(self.engine.env_vars()),
+            "timeout": self.deadline + 30,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +79,24 @@ def run(start: Start) -> Started:
         http=http,
         is_completed=overall.is_done and not start.ports,
     )
+
+
+def create(start: Start) -> None:
+    """Make the containers and networks of a start, and start nothing yet."""
+    argv = plugins.direct(compose.create(project=start.project, directory=_FOLDER))
+    try:
+        made = shell.run(argv, cancel=start.cancel, **start.settings())
+    except shell.TimedOut as late:
+        raise ServiceError(
+            f"engine {start.engine.name!r} does not make containers: {late}",
+            service="docker",
+            hint="see what it is busy with; `pydeploy doctor`",
+        ) from late
+    if made.code:
+        overall = health.overall(start.plan, containers.states(start.engine, start.scope))
+        raise refused.reason(start, overall, made.tail) or diagnosis.compose_failed(
+            start.engine, overall, made.tail
+        )
 
 
 def _wait_settled(
@@ -167,15 +195,12 @@ class _Compose:
         self._thread.join()
 
     def _run(self) -> None:
+        up = compose.up(
+            project=self._start.project, directory=_FOLDER, services=self._start.services
+        )
         try:
             self._finished = shell.run(
-                plugins.direct(
-                    compose.up(project=self._start.project, directory=self._start.folder)
-                ),
-                stdin=documents.dumped(self._start.model),
-                env_vars=shell.scrubbed(self._start.engine.env_vars()),
-                cancel=self._cancel,
-                timeout=self._start.deadline + 30,
+                plugins.direct(up), cancel=self._cancel, **self._start.settings()
             )
         except BaseException as problem:  # handed to the main thread
             self._problem = problem

@@ -1,53 +1,103 @@
 """Whatever a dead attempt left behind goes: the same for deploy, remove and prune.
 
-The caller holds the environment's lock, so nobody works on it; what does not carry the attempt
-of the recorded current release is left over.
+The caller holds the environment's lock, so nobody works on it; what its record does not name is
+left over.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pydeploy import console
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import gateways, inventory
+from pydeploy.deploy import belongings, freeze, gateways, inventory, stateful
+from pydeploy.deploy.inventory import Inventory, Item
 from pydeploy.deploy.session import Session
 from pydeploy.state import claims
 from pydeploy.state.records import Environment, PortClaim, Route, SubnetClaim
 
 
-def kept_attempt(record: Environment | None, engine: str) -> int:
-    """The attempt whose things belong on `engine`; 0 when nothing of that environment does."""
-    if record is None or record.current is None or record.state != "running":
-        return 0
-    return record.current.attempt if record.current.engine == engine else 0
-
-
 def leftovers(
     session: Session, environment: str, record: Environment | None, engine: DockerEngine, token: int
 ) -> dict[str, int]:
-    """Remove what no record names on `engine`; returns counts by kind.
+    """Remove what no record names on `engine`, and bring back what a dead attempt has stopped.
 
-    Only what is older than our own `token`: should we have slept beyond our lease, then whoever
-    has the lock now works under a newer one.
+    Returns counts by kind.  Only what is older than our own `token`: should we have slept beyond
+    our lease, then whoever has the lock now works under a newer one.
     """
-    keep = kept_attempt(record, engine.name)
-    found = inventory.take(engine, session.scope(environment)).where(
-        lambda item: item.attempt != keep and item.attempt < token
+    thawed = freeze.thaw(engine, session.scope(environment))
+    found = _erase(session, environment, record, engine, token)
+    if record is not None:
+        stateful.revive(session, record, engine)
+    counts = {**found.counts(), "claims": _let_go(session, environment, record, engine, token)}
+    return {**counts, "thawed": thawed} if thawed else counts
+
+
+def erase(session: Session, record: Environment, engine: DockerEngine, *, before: int) -> None:
+    """Remove what `record` does not name, of attempts before `before`."""
+    _erase(session, record.name, record, engine, before)
+
+
+def let_go(session: Session, record: Environment, engine: DockerEngine, *, before: int) -> None:
+    """Let go of the claims that `record` does not name; their containers are gone."""
+    _let_go(session, record.name, record, engine, before)
+
+
+def _erase(
+    session: Session, environment: str, record: Environment | None, engine: DockerEngine, token: int
+) -> Inventory:
+    belongs = belongings.of(record, engine.name)
+    there = inventory.take(engine, session.scope(environment))
+    records = {environment: record} if record else {}
+    unknown = unknown_data(session, records, engine.name, there)
+    found = there.where(
+        lambda item: not belongs.has(item) and item.attempt < token and item not in unknown
     )
     if found.items():
         inventory.erase(engine, found, grace=session.site.defaults.stop_grace)
-    return {**found.counts(), "claims": _let_go(session, engine, environment, keep, token)}
+    if unknown:
+        console.warn(
+            f"{environment}: data that no record names was left as it is ({_names(unknown)}); "
+            f"`pydeploy remove {environment} --purge-data` deletes it"
+        )
+    return found
 
 
-def _let_go(session: Session, engine: DockerEngine, environment: str, keep: int, token: int) -> int:
-    """Let go of older claims than ours but those of attempt `keep`; their containers are gone.
+def unknown_data(
+    session: Session, records: Mapping[str, Environment], engine: str, there: Inventory
+) -> list[Item]:
+    """Kept things of which etcd knows nothing at all: no record, no claim of their attempt.
 
-    Waits until every live gateway has forgotten the ports, else a stale route would show
-    somebody else's environment.
+    A deploy that died before its first record has left its claims.  Where they are missing, too,
+    etcd was lost or put back to an earlier day, and this may be somebody's only data.
     """
+    kept = [item for item in there.items() if item.is_kept and item.environment not in records]
+    if not kept:
+        return []
+    known = {
+        (claim.environment, claim.token)
+        for _, _, claim in claims.held(session.store, engine)
+        if claim.kept
+    }
+    return [item for item in kept if (item.environment, item.attempt) not in known]
 
-    def is_left(claim: PortClaim | SubnetClaim) -> bool:
-        return claim.environment == environment and claim.token != keep and claim.token < token
 
-    if not any(is_left(claim) for _, _, claim in claims.held(session.store, engine.name)):
+def _names(items: list[Item]) -> str:
+    return ", ".join(item.name for item in items if item.kind == "volume") or "no volumes"
+
+
+def _let_go(
+    session: Session, environment: str, record: Environment | None, engine: DockerEngine, token: int
+) -> int:
+    """Waits until every live gateway has forgotten the ports, else a stale route would show
+    somebody else's environment."""
+    belongs = belongings.of(record, engine.name)
+
+    def is_left(key: str, claim: PortClaim | SubnetClaim) -> bool:
+        is_ours = claim.environment == environment and claim.token < token
+        return is_ours and not belongs.has_claim(key, claim)
+
+    if not any(is_left(key, claim) for key, _, claim in claims.held(session.store, engine.name)):
         return 0
     gateways.wait_applied(session.store, newest_route(session, environment))
     return claims.let_go(session.store, engine.name, is_left)

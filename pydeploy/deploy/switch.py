@@ -31,6 +31,7 @@ class Before:
 class Switched:
     revision: int
     before: Before
+    release: str  # what was switched to
 
 
 def forward(
@@ -57,10 +58,11 @@ def forward(
             )
         except ServiceError:
             if stands := standing(store, record.name, _attempt(record)):
-                return Switched(revision=stands, before=before)  # only its answer was lost
+                # Only its answer was lost.
+                return Switched(revision=stands, before=before, release=_release(record))
             raise
         if answer.succeeded:
-            return Switched(revision=answer.revision, before=before)
+            return Switched(revision=answer.revision, before=before, release=_release(record))
         if not _holds(store, still):
             raise Fenced(record.name)
         # A route went between looking and writing, as a tombstone's does with its lease.
@@ -78,8 +80,10 @@ def _forward(
     gone = [host for host, kv in before.routes.items() if host not in routes and kv]
     removed = Route(environment=record.name, state="removed").text()
     lease = store.etcd.grant(tombstone) if gone else 0
+    current = record.current
     return [
         ops.put(keys.environment(record.name), record.text()),
+        *([ops.put(keys.release(record.name, current.name), current.text())] if current else ()),
         ops.delete(keys.log(record.name)) if log is None else ops.put(keys.log(record.name), log),
         *(ops.put(keys.route(host), route.text()) for host, route in routes.items()),
         *(ops.put(keys.route(host), removed, lease=lease) for host in gone),
@@ -96,12 +100,17 @@ def _attempt(record: Environment) -> int:
     return record.current.attempt if record.current else 0
 
 
+def _release(record: Environment) -> str:
+    return record.current.name if record.current else ""
+
+
 def back(store: Store, still: Sequence[Compare], switched: Switched) -> int:
     """Put back what stood there; the revision, or 0 when somebody else has gone on meanwhile."""
     before, keys = switched.before, store.keys
     operations = [
         _restore(store, keys.environment(before.environment), before.record),
         _restore(store, keys.log(before.environment), before.log),
+        ops.delete(keys.release(before.environment, switched.release)),
         *(_restore(store, keys.route(host), kv) for host, kv in before.routes.items()),
     ]
     answer = store.etcd.txn(list(still), operations)

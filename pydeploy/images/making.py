@@ -36,7 +36,10 @@ class Maker:
         """The image that `plan` asks for, present in the engine."""
         self.builder.stop.check()
         if not plan.is_ours:
-            return self._ready_made(plan)
+            ready = self._ready_made(plan)
+            if "@" in ready.pinned or self.transfer.registry is None:
+                return ready
+            # No registry has it, so no other engine could get it: ours will.
         for target in plan.covered:
             self._say(plan, f"warning: {target} lies in a volume: only a new volume gets it")
         base = "" if plan.recipe else self._ready_made(plan).digest
@@ -79,6 +82,9 @@ class Maker:
         before = self.transfer.named(plan.repository, plan.tag)
         if plan.recipe and not plan.contents:
             digest = self._built(plan, plan.recipe, plan.ref)
+        elif not plan.is_ours:
+            digest = self._ready_made(plan).digest
+            self.transfer.tag(plan.image, plan.repository, plan.tag)
         else:
             digest = self._with_contents(plan, identity)
         if self.transfer.registry:

@@ -36,6 +36,7 @@ class Claimant:
     release: str
     token: int
     still: tuple[Compare, ...] = ()
+    is_kept: bool = False  # for the environment, whatever release runs
 
 
 def claim_ports(
@@ -68,6 +69,7 @@ def claim_ports(
                 service=want[0],
                 container_port=want[1],
                 token=claimant.token,
+                kept=claimant.is_kept,
             )
             if _create(store, store.keys.port(claimant.engine, port), value.text(), claimant):
                 return port
@@ -100,6 +102,7 @@ def claim_subnets(
                 release=claimant.release,
                 network=network,
                 token=claimant.token,
+                kept=claimant.is_kept,
             )
             if _create(store, store.keys.subnet(claimant.engine, subnet), value.text(), claimant):
                 return subnet
@@ -145,11 +148,16 @@ def _note(store: Store, key: str, value: str) -> None:
         store.etcd.revoke(lease)
 
 
-def let_go(store: Store, engine: str, is_ours: Callable[[PortClaim | SubnetClaim], bool]) -> int:
-    """Delete the claims that `is_ours` says; returns how many.  A claim that changed stays."""
+def let_go(
+    store: Store, engine: str, is_ours: Callable[[str, PortClaim | SubnetClaim], bool]
+) -> int:
+    """Delete the claims (key, value) that `is_ours` says; returns how many.
+
+    A claim that changed meanwhile stays.
+    """
     gone = 0
     for key, mod_revision, claim in held(store, engine):
-        if not claim.foreign and is_ours(claim):
+        if not claim.foreign and is_ours(key, claim):
             answer = store.etcd.txn([ops.equal(key, "MOD", mod_revision)], [ops.delete(key)])
             gone += answer.succeeded
     return gone

@@ -17,6 +17,10 @@ class Keys:
     def environment(self, environment: str = "") -> str:
         return f"{self.root}/environments/{environment}"
 
+    def release(self, environment: str = "", release: str = "") -> str:
+        """What an environment can go back to; environments have one key below theirs for each."""
+        return f"{self.root}/releases/{environment}{'/' if environment else ''}{release}"
+
     def ports(self, engine: str = "") -> str:
         return f"{self.root}/ports/{engine}{'/' if engine else ''}"
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 State = Literal["running", "completed"]
+Action = Literal["deploy", "promote", "rollback", "restart", "restore"]
 RouteState = Literal["running", "starting", "failed", "removed"]
 
 
@@ -50,6 +51,14 @@ class Port(Record):
     host_port: int
 
 
+class Origin(Record):
+    """How a release came to be; of which release, where it was not built for this one."""
+
+    action: Action = "deploy"
+    environment: str = ""
+    release: str = ""
+
+
 class Release(Record):
     """One version in an environment; enough to start it again without a checkout."""
 
@@ -58,6 +67,12 @@ class Release(Record):
     engine: str
     revision: str
     patchset: int | None = None
+    version: str = ""  # the part of its name behind the environment's
+    change: Change | None = None  # of which it was built
+    gerrit_project: str = ""  # as the caller said, also where there is no change
+    branch: str = ""
+    origin: Origin = Origin()
+    settings: dict[str, Any] = {}  # pydeploy.yml, as config.service.Service has it
     model: dict[str, Any]  # compose's canonical model without the checkout (images/)
     images: tuple[Image, ...] = ()
     ports: tuple[Port, ...] = ()
@@ -66,6 +81,27 @@ class Release(Record):
     health_path: str = "/"  # what of the front is asked, and which statuses are well
     health_status: str = "200-399"
     created: str = ""
+    volumes: dict[str, str] = {}  # of its own: name in the model → volume on the engine
+
+
+class KeptService(Record):
+    """A stateful service: its container stays while releases change."""
+
+    attempt: int  # the fencing token under which its container was made
+    fingerprint: str  # of its definition and its image's content
+    ports: tuple[Port, ...] = ()
+    http: tuple[Port, ...] = ()  # those of them that answered HTTP
+    is_done: bool = False  # it has exited 0, so the next release starts it anew
+
+
+class Kept(Record):
+    """What belongs to an environment and not to one of its releases (`data: keep`)."""
+
+    engine: str
+    network: str  # on the engine; the stateful services are in it whatever release runs
+    subnet: str
+    services: dict[str, KeptService] = {}
+    volumes: dict[str, str] = {}  # name in the model → volume on the engine
 
 
 class Environment(Record):
@@ -79,7 +115,8 @@ class Environment(Record):
     hosts: tuple[str, ...] = ()  # every name that has a route
     change: Change | None = None
     current: Release | None = None
-    previous: Release | None = None
+    previous_release: str | None = None  # its name; releases/ has the rest
+    kept: Kept | None = None
     created: str
     updated: str
     expires: str | None = None
@@ -90,7 +127,7 @@ class Wanted(Record):
     """The newest wish for an environment; raised by compare-and-swap before anything else."""
 
     generation: int
-    action: Literal["deploy", "remove", "rollback"]
+    action: Action | Literal["remove"]
     change: int | None = None
     patchset: int | None = None
     revision: str = ""
@@ -114,6 +151,7 @@ class PortClaim(Record):
     service: str = ""
     container_port: int = 0
     token: int = 0
+    kept: bool = False  # of a stateful service: it outlives the release
     foreign: bool = False
 
 
@@ -124,6 +162,7 @@ class SubnetClaim(Record):
     release: str = ""
     network: str = ""
     token: int = 0
+    kept: bool = False
     foreign: bool = False
 
 

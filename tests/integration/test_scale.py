@@ -81,7 +81,7 @@ def test_200_networks_at_once(live: LiveSite) -> None:
     finally:
         found = inventory.take(engine, live.session.scope("networks"))
         inventory.erase(engine, found, grace=1)
-        claims.let_go(live.store, "local", lambda claim: claim.environment == "networks")
+        claims.let_go(live.store, "local", lambda _, claim: claim.environment == "networks")
     assert live.networks("networks") == []
 
 

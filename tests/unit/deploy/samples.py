@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pydeploy.config.service import Service
-from pydeploy.deploy import plan
+from pydeploy.deploy import candidate, plan
+from pydeploy.deploy.candidate import Candidate
 from pydeploy.deploy.health import ContainerState
 from pydeploy.deploy.plan import Plan
 from pydeploy.deploy.request import Request
+from pydeploy.images import Prepared
 from pydeploy.repository.checkout import Checkout
 from pydeploy.state.records import Environment, Image, Port, Release
 
@@ -47,6 +49,12 @@ def checkout(**keys: Any) -> Checkout:
         service=service(**keys),
         model=model(web={}),
         findings=(),
+    )
+
+
+def a_candidate(wish: Request | None = None, **keys: Any) -> Candidate:
+    return candidate.of_checkout(
+        wish or request(), checkout(**keys), Prepared(model=model(web={}), images=())
     )
 
 

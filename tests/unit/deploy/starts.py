@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.deploy.inventory import Scope
@@ -31,7 +30,6 @@ def a_start(
         ports=ports,
         subnets=subnets,
         host="10020.deploy.test",
-        folder=Path("/repository"),
         deadline=60,
         cancel=threading.Event(),
         ensure=ensure,

@@ -13,7 +13,15 @@ from pydeploy.deploy.plan import PortWant
 from pydeploy.deploy.request import Timings, outcome
 from pydeploy.errors import UsageError
 from pydeploy.state.records import Route
-from tests.unit.deploy.samples import REVISION, checkout, environment, port, release, request
+from tests.unit.deploy.samples import (
+    REVISION,
+    a_candidate,
+    environment,
+    port,
+    release,
+    request,
+    service,
+)
 
 SITE = Site.model_validate({"domains": ["deploy.test", "deploy.localhost"]})
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -23,24 +31,25 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("before", "name"),
+    ("taken", "name"),
     [
-        (None, "10020-3"),
-        (environment(current=release("10020-2")), "10020-3"),
-        (environment(current=release("10020-3")), "10020-3-2"),
-        (environment(current=release("10020-3-2"), previous=release("10020-3")), "10020-3-3"),
-        (environment(current=release("10020-4"), previous=release("10020-3")), "10020-3-2"),
+        (set(), "10020-3"),
+        ({"10020-2"}, "10020-3"),
+        ({"10020-3"}, "10020-3-2"),
+        ({"10020-3-2", "10020-3"}, "10020-3-3"),
+        ({"10020-4", "10020-3"}, "10020-3-2"),
     ],
 )
-def test_release_names(before: Any, name: str) -> None:
-    """Environment and patchset; counted up where the record names that release already."""
-    assert name == draft.release_name(request(), REVISION, before)
+def test_release_names(taken: set[str], name: str) -> None:
+    """Environment and version; counted up where the environment knows that release already."""
+    assert name == draft.release_name("10020", "3", taken)
 
 
 def test_without_a_patchset_the_revision_names_it() -> None:
     """Abbreviated as git does."""
     wish = request(change=None, patchset=None, name="docs")
-    assert "docs-0123456" == draft.release_name(wish, REVISION, None)
+    assert REVISION[:7] == a_candidate(wish).version
+    assert "3" == a_candidate().version
 
 
 def test_labels_of_a_change() -> None:
@@ -50,15 +59,17 @@ def test_labels_of_a_change() -> None:
         "io.pydeploy.environment": "10020",
         "io.pydeploy.release": "10020-3",
         "io.pydeploy.attempt": "7",
+        "io.pydeploy.kept": "false",
         "io.pydeploy.change": "10020",
         "io.pydeploy.patchset": "3",
-    } == draft.labels(SITE, request(), "10020-3", 7)
+    } == draft.labels(SITE, "10020", a_candidate(), "10020-3", 7)
 
 
 def test_labels_outside_gerrit() -> None:
     """No change, no label of it."""
-    found = draft.labels(SITE, request(change=None, patchset=None, name="docs"), "docs-1", 7)
-    assert {"site", "environment", "release", "attempt"} == {
+    outside = a_candidate(request(change=None, patchset=None, name="docs"))
+    found = draft.labels(SITE, "docs", outside, "docs-1", 7)
+    assert {"site", "environment", "release", "attempt", "kept"} == {
         key.removeprefix("io.pydeploy.") for key in found
     }
 
@@ -71,8 +82,9 @@ def test_containers_are_told_who_they_are() -> None:
         "PYDEPLOY_CHANGE": "10020",
         "PYDEPLOY_PATCHSET": "3",
         "PYDEPLOY_REVISION": REVISION,
-    } == draft.identity(request(), REVISION, "http://10020.deploy.test")
-    job = draft.identity(request(change=None, patchset=None, name="docs"), REVISION, None)
+    } == draft.identity("10020", a_candidate(), "http://10020.deploy.test")
+    outside = a_candidate(request(change=None, patchset=None, name="docs"))
+    job = draft.identity("docs", outside, None)
     assert ("", "docs", "") == (
         job["PYDEPLOY_URL"],
         job["PYDEPLOY_ENVIRONMENT"],
@@ -152,7 +164,7 @@ def test_routes_lead_to_the_claimed_ports() -> None:
 def test_when_it_expires(wish: Any, team: Any, expires: str | None) -> None:
     """Flag, else the team's file, else the site's; never beyond the site's limit.  A named
     environment stays unless a time was asked for."""
-    assert expires == draft.expires(SITE, request(**wish), checkout(**team), NOW)
+    assert expires == draft.expires(SITE, request(**wish), service(**team), NOW)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +172,7 @@ def test_when_it_expires(wish: Any, team: Any, expires: str | None) -> None:
 )
 def test_until_when_it_must_be_healthy(team: Any, seconds: int) -> None:
     """The team's, else the site's; never beyond the site's limit."""
-    assert seconds == draft.deadline(SITE, checkout(**team))
+    assert seconds == draft.deadline(SITE, service(**team))
 
 
 # -- request and outcome ----------------------------------------------------------------

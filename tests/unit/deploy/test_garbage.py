@@ -97,14 +97,16 @@ def test_what_goes_with_a_change(
     )
 
 
-def test_images_of_a_record() -> None:
-    """Of the current and the previous release."""
-    record = environment(
-        current=release(images=(image("1", "sha256:a"),)),
-        previous=release(images=(image("2", "sha256:b"),)),
-    )
-    assert {"sha256:a", "sha256:b"} == garbage.digests_of(record)
-    assert set() == garbage.digests_of(None)
+def test_images_of_an_environment(session: Session) -> None:
+    """Of the release that runs, and of those that it can go back to."""
+    older = release("10020-2", images=(image("2", "sha256:b"),))
+    session.store.etcd.put(session.store.keys.release("10020", "10020-2"), older.text())
+    record = environment(current=release(images=(image("1", "sha256:a"),)))
+    found = garbage.images_of(session, record, "10020")
+    assert ["sha256:a", "sha256:b"] == [one.digest for one in found]
+    assert {"sha256:b"} == garbage.named(session)
+    assert set() == garbage.named(session, but_environment="10020")
+    assert [] == garbage.images_of(session, None, "other")
 
 
 def test_what_a_record_names_in_the_registry() -> None:
@@ -115,7 +117,7 @@ def test_what_a_record_names_in_the_registry() -> None:
     )
     assert [
         RegistryImage(repository="pydeploy/docs/hello/web", tag="10020-1-abc", digest="sha256:a")
-    ] == garbage.of_record(PUSHING, environment(current=release(images=images)))
+    ] == garbage.of_images(PUSHING, images)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import requests
 
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.config.site import Engine
-from pydeploy.deploy import inventory, sweep
+from pydeploy.deploy import belongings, inventory
 from pydeploy.deploy.inventory import Inventory, Item, Scope
 from pydeploy.errors import ServiceError
 from tests.unit.deploy.samples import environment, release
@@ -127,7 +127,7 @@ def test_choosing() -> None:
 )
 def test_what_belongs_on_an_engine(record: Any, engine: str, attempt: int) -> None:
     """The current release's attempt, while it runs there; everything else is left over."""
-    assert attempt == sweep.kept_attempt(record, engine)
+    assert attempt == belongings.of(record, engine).attempt
 
 
 def test_which_volumes_are_still_there() -> None:

@@ -80,7 +80,7 @@ def test_names_first_then_changes_by_number(store: Store) -> None:
 
 def test_what_is_told(store: Store) -> None:
     """Plain data: release, previous release, ports and images instead of whole models."""
-    record = environment(current=release(), previous=release("10020-2"))
+    record = environment(current=release(), previous_release="10020-2")
     (found,) = described(store, [record], [])
     assert ("10020-3", "10020-2", "local") == (
         found["release"],

@@ -182,14 +182,14 @@ def test_only_what_is_said_goes(store: Store) -> None:
     claims.claim_ports(store, engine(), claimant(token=1), web(2))
     claims.claim_ports(store, engine(), claimant(token=2), web(2))
     claims.claim_subnets(store, engine(), claimant(token=1), ["default"])
-    assert 3 == claims.let_go(store, "local", lambda claim: claim.token == 1)
+    assert 3 == claims.let_go(store, "local", lambda _, claim: claim.token == 1)
     assert [2, 2] == [claim.token for _, _, claim in claims.held(store, "local")]
 
 
 def test_a_foreign_note_is_nobodys_to_let_go(store: Store) -> None:
     """It goes with its lease."""
     claims.note_foreign_port(store, "local", 20000)
-    assert 0 == claims.let_go(store, "local", lambda _: True)
+    assert 0 == claims.let_go(store, "local", lambda *_: True)
 
 
 def test_a_claim_that_changed_hands_stays(store: Store) -> None:
@@ -197,7 +197,7 @@ def test_a_claim_that_changed_hands_stays(store: Store) -> None:
     (port,) = claims.claim_ports(store, engine(), claimant("old"), web(1))
     key = store.keys.port("local", port)
 
-    def is_ours(claim: PortClaim | SubnetClaim) -> bool:
+    def is_ours(_: str, claim: PortClaim | SubnetClaim) -> bool:
         store.etcd.delete(key)
         store.etcd.put(key, PortClaim(environment="new", token=9).text())
         return claim.environment == "old"

@@ -1,0 +1,70 @@
+"""What must not happen to kept data, asked before anything is claimed or started."""
+
+from __future__ import annotations
+
+from pydeploy.deploy import inventory, kept, sweep
+from pydeploy.deploy.candidate import Candidate
+from pydeploy.deploy.request import Terms
+from pydeploy.deploy.seeding import Source
+from pydeploy.deploy.session import Session
+from pydeploy.errors import ServiceError, UsageError
+from pydeploy.state.records import Environment
+
+
+def check(
+    session: Session,
+    record: Environment | None,
+    candidate: Candidate,
+    terms: Terms,
+    source: Source | None,
+) -> None:
+    """UsageError where data would be lost, torn from its engine, or mixed with other data."""
+    name, engine = terms.environment, session.engine.name
+    there = record.kept if record else None
+    if there and there.engine != engine:
+        raise UsageError(
+            f"{name} keeps its data on engine {there.engine}, so it cannot run on {engine}",
+            hint=f"`pydeploy backup {name}`, then `pydeploy restore` it with --engine {engine}",
+        )
+    if there and terms.data == "fresh":
+        raise UsageError(
+            f"{name} keeps its data, and a release with fresh data would lose it",
+            hint=f"leave it at keep; or `pydeploy remove {name} --purge-data` first",
+        )
+    if source:
+        _check_source(record, candidate, terms, source)
+    if terms.data == "keep" and record is None:
+        _check_unknown(session, name)
+
+
+def _check_source(
+    record: Environment | None, candidate: Candidate, terms: Terms, source: Source
+) -> None:
+    if source.environment == terms.environment:
+        raise UsageError("an environment cannot be its own source of data", hint="name another")
+    there = record.kept.volumes if record and record.kept else {}
+    if terms.data == "keep" and there:
+        raise UsageError(
+            f"{terms.environment} has data already ({', '.join(sorted(there))})",
+            hint=f"leave --data-from away; or `pydeploy remove {terms.environment} --purge-data`",
+        )
+    wanted = {
+        volume for one in candidate.model["services"].values() for volume in kept.named_volumes(one)
+    }
+    if not wanted & set(source.volumes):
+        raise UsageError(
+            f"{source.environment} has none of the volumes {', '.join(sorted(wanted)) or '(none)'}",
+            hint=f"it has: {', '.join(sorted(source.volumes))}",
+        )
+
+
+def _check_unknown(session: Session, name: str) -> None:
+    there = inventory.take(session.engine, session.scope(name, is_kept=True))
+    unknown = sweep.unknown_data(session, {}, session.engine.name, there)
+    if volumes := [item.name for item in unknown if item.kind == "volume"]:
+        raise ServiceError(
+            f"{name} has data that no record names: {', '.join(volumes)}; was etcd lost, or put "
+            "back to an earlier day?",
+            service="etcd",
+            hint=f"restore etcd or a backup; or `pydeploy remove {name} --purge-data` deletes it",
+        )

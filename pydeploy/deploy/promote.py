@@ -1,0 +1,163 @@
+"""Releases again: elsewhere (promote), an earlier one (rollback), the same one (restart).
+
+What runs is what the record says, digest by digest; no checkout is needed, and nothing is built.
+"""
+
+from __future__ import annotations
+
+from pydeploy import console
+from pydeploy.config.service import Mode
+from pydeploy.deploy import candidate, fetching, history, kept, seeding, turn
+from pydeploy.deploy.candidate import Candidate
+from pydeploy.deploy.logs import existing
+from pydeploy.deploy.request import Outcome, Terms
+from pydeploy.deploy.session import Session
+from pydeploy.deploy.turn import Clock, Turn
+from pydeploy.errors import Superseded, UsageError
+from pydeploy.state import store
+from pydeploy.state.records import Action, Environment, Origin, Release, Wanted
+
+
+def promote(
+    session: Session,
+    name: str,
+    target: str,
+    *,
+    release: str | None = None,
+    data: Mode | None = None,
+    data_from: str | None = None,
+) -> Outcome:
+    """The current (or the named) release of `name` in environment `target`, by digest."""
+    if target == name:
+        raise UsageError(
+            f"{name} cannot be promoted to itself", hint="`pydeploy rollback` goes back"
+        )
+    chosen, service = _chosen(session, name, release)
+    origin = Origin(action="promote", environment=name, release=chosen.name)
+    asked = candidate.of_release(chosen, service, origin, _version(chosen))
+
+    def terms(record: Environment | None) -> Terms:
+        wanted = data or asked.settings.data.mode
+        mode = kept.mode(wanted, asked.settings.data, is_named=not target.isdigit())
+        return Terms(environment=target, data=mode, expires=record.expires if record else None)
+
+    again = _Again(session, target, asked, data_from)
+    return again.run(terms, source_engine=chosen.engine)
+
+
+def rollback(session: Session, name: str, to: str | None = None) -> Outcome:
+    """An earlier release again (the one before, unless named), in one switch."""
+    record = existing(session, name)
+    chosen = history.one(session, name, to) if to else _before(session, record)
+    origin = Origin(action="rollback", environment=name, release=chosen.name)
+    asked = candidate.of_release(chosen, record.service, origin)
+    return _Again(session, name, asked).run(_as_it_lives)
+
+
+def restart(session: Session, name: str) -> Outcome:
+    """The current release anew, beside itself: what is swapped is new, and no request fails."""
+    record = existing(session, name)
+    if record.current is None:
+        raise UsageError(f"{name} has no release to start again")
+    origin = Origin(action="restart", environment=name, release=record.current.name)
+    asked = candidate.of_release(record.current, record.service, origin)
+    return _Again(session, name, asked).run(_as_it_lives)
+
+
+class _Again:
+    """One such release, from the wish on."""
+
+    def __init__(
+        self, session: Session, environment: str, asked: Candidate, data_from: str | None = None
+    ) -> None:
+        self.session = session
+        self.environment = environment
+        self.asked = asked
+        self.data_from = data_from
+        self.clock = Clock()
+
+    def run(self, terms: turn.TermsOf, source_engine: str = "") -> Outcome:
+        action = self.asked.origin.action
+        origin = {"from": self.asked.origin.environment, "of": self.asked.origin.release}
+        self.session.engine.warm_up()
+        try:
+            with (
+                turn.audited(self.session, action, self.environment, **origin),
+                turn.taken(
+                    self.session, self.environment, self._wish(action), self.clock, force=True
+                ) as mine,
+            ):
+                result = self._work(mine, terms, source_engine)
+        except Superseded as newer:
+            return turn.superseded(self.environment, newer, self.clock)
+        turn.note(self.session, action, result, **origin)
+        return result
+
+    def _wish(self, action: Action) -> Wanted:
+        change = self.asked.change
+        return Wanted(
+            generation=0,
+            action=action,
+            change=change.number if change else None,
+            patchset=self.asked.patchset,
+            revision=self.asked.revision,
+            by=store.whoami(),
+        )
+
+    def _work(self, mine: Turn, terms: turn.TermsOf, source_engine: str) -> Outcome:
+        with self.clock.timed("build"), console.step("fetch images"):
+            fetching.fetch(self.session, self.asked, source_engine)
+        mine.wish.ensure()
+        with mine.locked() as held:
+            record = mine.record()
+            is_same = self.asked.origin.action == "promote" and self._is_there(record)
+            if is_same and (unchanged := mine.unchanged(held)):
+                return unchanged
+            source = seeding.source(self.session, self.data_from) if self.data_from else None
+            return mine.bring_up(held, self.asked, terms(record), source)
+
+    def _is_there(self, record: Environment | None) -> bool:
+        current = record.current if record else None
+        return (
+            current is not None
+            and current.engine == self.session.engine.name
+            and (current.model, current.images) == (self.asked.model, self.asked.images)
+        )
+
+
+def _as_it_lives(record: Environment | None) -> Terms:
+    """Where it runs, with the data it has, until when it was to live anyway."""
+    if record is None:
+        raise UsageError("it was removed meanwhile", hint="`pydeploy deploy` makes it anew")
+    return Terms(
+        environment=record.name,
+        data="keep" if record.kept else "fresh",
+        expires=record.expires,
+    )
+
+
+def _chosen(session: Session, name: str, release: str | None) -> tuple[Release, str]:
+    record = existing(session, name)
+    chosen = history.one(session, name, release) if release else record.current
+    if chosen is None:
+        raise UsageError(f"{name} has no release to promote")
+    return chosen, record.service
+
+
+def _before(session: Session, record: Environment) -> Release:
+    """The release that ran before the current one; not the one that was gone back from."""
+    current = record.current
+    found = [one for one in history.of(session, record.name) if not current or one != current]
+    if not found:
+        raise UsageError(
+            f"{record.name} has no earlier release",
+            hint=f"`pydeploy releases {record.name}` shows what it knows",
+        )
+    by_name = {one.name: one for one in found}
+    return by_name.get(record.previous_release or "", found[0])
+
+
+def _version(release: Release) -> str:
+    """`10020-3` of a change, so that the name in the other environment tells where it is from."""
+    change = release.change
+    return f"{change.number}-{change.patchset}" if change else release.version

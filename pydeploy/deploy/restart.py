@@ -1,0 +1,53 @@
+"""Restarting one service where it is."""
+
+from __future__ import annotations
+
+import time
+
+from pydeploy import console
+from pydeploy.deploy import containers
+from pydeploy.deploy.logs import existing
+from pydeploy.deploy.session import Session
+from pydeploy.errors import DeployError, UsageError
+from pydeploy.state import audit, lock
+
+
+def restart(session: Session, name: str, service: str) -> float:
+    """Stop and start the container of `service`; the seconds until it was up again.
+
+    DeployError when it does not come up within the site's deadline.
+    """
+    existing(session, name)
+    with (
+        lock.hold(
+            session.store.etcd,
+            session.store.keys.lock(name),
+            session.holder(),
+            wait=session.site.defaults.lock_wait,
+            ttl=session.site.defaults.lock_ttl,
+            on_wait=lambda one: console.say(f"{name} is locked by {one.holder}; waiting"),
+            lost=session.cancel,
+        ),
+        console.step(f"restart {service} of {name}"),
+    ):
+        record = existing(session, name)
+        found = {one.service: one for one in containers.of_record(session, record)}
+        if service not in found:
+            raise UsageError(
+                f"environment {name} has no service {service!r}",
+                hint=f"choose one of: {', '.join(sorted(found)) or 'none'}",
+            )
+        began = time.monotonic()
+        with session.engine.obeying():
+            session.engine.api.restart(
+                found[service].identity, timeout=session.site.defaults.stop_grace
+            )
+        deadline = session.site.defaults.deadline
+        if not containers.wait_up(session.engine, found[service].identity, deadline):
+            raise DeployError(
+                f"{service} is not up again after {deadline} s",
+                hint=f"`pydeploy logs {name} {service}` says why",
+            )
+        seconds = round(time.monotonic() - began, 3)
+    audit.record(session.store, "restart", name, "running", service=service, gaps_s=seconds)
+    return seconds

@@ -1,0 +1,346 @@
+"""Kept data: stateful services stay, the rest is swapped, and nothing of it is ever lost."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.support.repositories import PYTHON, repository
+from tests.integration.support.site import LiveSite
+
+PROGRAM = (Path(__file__).parent / "support" / "keeper.py").read_text()
+KEPT = f"""
+services:
+  web:
+    image: {PYTHON}
+    command: ["python3", "/app/keeper.py", "front"]
+    volumes: ["./source:/app"]
+    ports: ["8080"]
+    depends_on: {{store: {{condition: service_healthy}}}}
+  store:
+    image: {PYTHON}
+    command: ["python3", "/keeper.py", "store"]
+    configs: [{{source: program, target: /keeper.py}}]
+    environment: {{MARK: "%s"}}
+    volumes: ["rows:/data"]
+    healthcheck:
+      test: ["CMD", "python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 9000))"]
+      interval: 2s
+configs: {{program: {{file: ./keeper.py}}}}
+volumes: {{rows: {{}}}}
+"""
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Write:
+    def write(mark: str = "1", extra: str = "", name: str = "keeping", **files: str) -> Path:
+        files = {"keeper.py": PROGRAM, "source/keeper.py": PROGRAM, **files}
+        return repository(
+            tmp_path / name, KEPT.replace("%s", mark), **{"pydeploy.yml": extra, **files}
+        )
+
+    return write
+
+
+@pytest.fixture
+def staging(live: LiveSite, change: int) -> Iterator[str]:
+    name = f"staging-{change}"
+    yield name
+    live.cli("remove", name, "--purge-data")
+
+
+def rows(live: LiveSite, name: object) -> list[str]:
+    answer = live.get(name, "/rows")
+    assert 200 == answer.status, answer.body
+    return answer.body.split()
+
+
+def add(live: LiveSite, name: object, row: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", live.ports.http, timeout=10)
+    host = f"{name}.{live.site.domains[0]}"
+    connection.request("POST", f"/rows?row={row}", headers={"Host": host})
+    assert 200 == connection.getresponse().status
+    connection.close()
+
+
+def container_of(live: LiveSite, name: str, service: str) -> str:
+    done = subprocess.run(
+        [
+            "docker", "ps", "--quiet", "--no-trunc",
+            "--filter", f"label=io.pydeploy.site={live.site.site}",
+            "--filter", f"label=io.pydeploy.environment={name}",
+            "--filter", f"label=io.pydeploy.service={service}",
+        ],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    (found,) = done.stdout.split()
+    return found
+
+
+class Load:
+    """Requests to an environment's front, one every 20 ms, until the block ends."""
+
+    def __init__(self, live: LiveSite, name: str) -> None:
+        self.live, self.name = live, name
+        self.failed: list[object] = []
+        self.count = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.02):
+            self.count += 1
+            try:
+                answer = self.live.get(self.name)
+                if answer.status != 200:
+                    self.failed.append(answer)
+            except OSError as problem:
+                self.failed.append(problem)
+
+
+def test_rows_stay_over_promotions_and_a_rollback(
+    live: LiveSite, change: int, keeping: Write, staging: str
+) -> None:
+    """Five promotions and a rollback: the same store, all rows, no failed request."""
+    repo = keeping()
+    live.cli.ok("deploy", repo, "--change", change, "--patchset", 1)
+    first = live.cli.ok("promote", change, "--to", staging)
+    assert f"{staging}-{change}-1" == first["release"]
+    store = container_of(live, staging, "store")
+    add(live, staging, "one")
+    with Load(live, staging) as load:
+        for patchset in range(2, 6):
+            (repo / "source" / "note").write_text(str(patchset))
+            deployed = live.cli.ok("deploy", repo, "--change", change, "--patchset", patchset)
+            promoted = live.cli.ok("promote", change, "--to", staging)
+            assert deployed["images"] == promoted["images"]
+            assert {} == promoted["gaps_s"]
+            add(live, staging, f"row-{patchset}")
+        back = live.cli.ok("rollback", staging)
+    assert [] == load.failed
+    assert load.count > 50
+    assert ["one", "row-2", "row-3", "row-4", "row-5"] == rows(live, staging)
+    assert store == container_of(live, staging, "store")
+    assert f"{staging}-{change}-4-2" == back["release"]
+    assert "4" == live.get(staging).told["PYDEPLOY_PATCHSET"]
+
+
+def test_a_stateful_service_that_changes_is_replaced_on_its_volume(
+    live: LiveSite, keeping: Write, staging: str
+) -> None:
+    """With a gap that is measured; the old release sees the new one, too; the rows stay."""
+    live.cli.ok("deploy", keeping("1"), "--name", staging)
+    before = container_of(live, staging, "store")
+    add(live, staging, "one")
+    with Load(live, staging) as load:
+        second = live.cli.ok("deploy", keeping("2"), "--name", staging)
+    assert [] == load.failed
+    assert ["store"] == list(second["gaps_s"])
+    assert 0 < second["gaps_s"]["store"] < 15
+    assert ["one"] == rows(live, staging)
+    assert before != container_of(live, staging, "store")
+    assert 1 == len(live.volumes(staging))
+
+
+def test_a_replacement_that_fails_is_put_back(live: LiveSite, keeping: Write, staging: str) -> None:
+    """The same container runs again, with its rows, and the old release serves."""
+    live.cli.ok("deploy", keeping("1"), "--name", staging)
+    before = container_of(live, staging, "store")
+    add(live, staging, "one")
+    broken = keeping("2")
+    text = (broken / "docker-compose.yml").read_text()
+    text = text.replace('"/keeper.py", "store"', '"/nowhere.py", "store"')
+    (broken / "docker-compose.yml").write_text(text)
+    error = live.cli.fails(4, "deploy", broken, "--name", staging)
+    assert "store" in error["message"]
+    assert before == container_of(live, staging, "store")
+    assert ["one"] == rows(live, staging)
+    assert 2 == len(live.containers(staging))
+
+
+@pytest.mark.parametrize("point", ["during-start", "after-start", "after-healthy", "after-switch"])
+def test_a_replacement_that_is_killed_is_repaired(
+    live: LiveSite, keeping: Write, staging: str, point: str
+) -> None:
+    """kill -9 in the middle of replacing the store: the next deploy has all rows and no rest."""
+    live.cli.ok("deploy", keeping("1"), "--name", staging)
+    add(live, staging, "one")
+    died = live.cli("deploy", keeping("2"), "--name", staging, env={"PYDEPLOY_FAILPOINT": point})
+    assert -9 == died.code
+    live.cli.ok("deploy", keeping("3"), "--name", staging)
+    assert ["one"] == rows(live, staging)
+    assert 2 == len(live.containers(staging))
+    assert 1 == len(live.volumes(staging))
+    assert 0 == live.cli.ok("prune")["residue"]
+
+
+def test_a_killed_first_deploy_leaves_no_data_behind(
+    live: LiveSite, keeping: Write, staging: str
+) -> None:
+    """Nothing was recorded, so nothing of it is anybody's."""
+    died = live.cli(
+        "deploy", keeping(), "--name", staging, env={"PYDEPLOY_FAILPOINT": "after-healthy"}
+    )
+    assert -9 == died.code
+    assert 1 == len(live.volumes(staging))
+    _wait_for_the_lock_to_fall(live)
+    live.cli.ok("prune")
+    assert [] == live.volumes(staging) + live.containers(staging) + live.networks(staging)
+
+
+def _wait_for_the_lock_to_fall(live: LiveSite) -> None:
+    until = time.monotonic() + 20
+    while live.keys("locks") or live.keys("work"):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_seed_fills_new_data_once(live: LiveSite, keeping: Write, staging: str) -> None:
+    """In the container of its service, before the others start; not with the next release."""
+    seed = """
+    data:
+      seed:
+        service: store
+        command: ["python3", "-c", "open('/data/rows', 'a').write('seeded ')"]
+    """
+    text = "\n".join(line[4:] for line in seed.splitlines())
+    live.cli.ok("deploy", keeping("1", text), "--name", staging)
+    assert ["seeded"] == rows(live, staging)
+    live.cli.ok("deploy", keeping("2", text), "--name", staging)
+    assert ["seeded"] == rows(live, staging)
+
+
+def test_fresh_data_is_seeded_with_each_release(
+    live: LiveSite, change: int, keeping: Write
+) -> None:
+    """A change's releases have volumes of their own."""
+    seed = (
+        "data: {seed: {service: store, command: "
+        "[python3, -c, \"open('/data/rows', 'a').write('seeded ')\"]}}"
+    )
+    live.cli.ok("deploy", keeping("1", seed), "--change", change, "--patchset", 1)
+    add(live, change, "one")
+    assert ["seeded", "one"] == rows(live, change)
+    live.cli.ok("deploy", keeping("2", seed), "--change", change, "--patchset", 2)
+    assert ["seeded"] == rows(live, change)
+    assert 1 == len(live.volumes(change))
+
+
+def test_a_failing_seed_is_the_authors(live: LiveSite, change: int, keeping: Write) -> None:
+    """Its last lines are shown; nothing stays."""
+    seed = "data: {seed: {service: store, command: [sh, -c, 'echo no rows today >&2; exit 3']}}"
+    error = live.cli.fails(4, "deploy", keeping("1", seed), "--change", change, "--patchset", 1)
+    assert "seed: store ended with 3" in error["message"]
+    assert "no rows today" in error["logs"]
+    assert [] == live.volumes(change) + live.containers(change)
+
+
+@pytest.mark.parametrize("data", ["keep", "fresh"])
+def test_data_of_another_environment_is_copied(
+    live: LiveSite, change: int, keeping: Write, staging: str, data: str
+) -> None:
+    """Into new volumes of a change; the source goes on, and neither sees the other's new rows."""
+    live.cli.ok("deploy", keeping(), "--name", staging)
+    add(live, staging, "one")
+    options = ("--data", data, "--data-from", staging)
+    live.cli.ok("deploy", keeping("2"), "--change", change, "--patchset", 1, *options)
+    assert ["one"] == rows(live, change)
+    add(live, change, "mine")
+    add(live, staging, "theirs")
+    assert ["one", "theirs"] == rows(live, staging)
+    assert ["one", "mine"] == rows(live, change)
+    live.cli.ok("remove", change, "--purge-data")
+
+
+def test_data_is_copied_by_the_teams_own_programs(
+    live: LiveSite, change: int, keeping: Write, staging: str
+) -> None:
+    """`dump` runs in the source's container, `load` in the new one's."""
+    dump = (
+        "data: {dump: {store: {command: [cat, /data/rows], "
+        "load: [sh, -c, 'sed s/^/loaded-/ > /data/rows']}}}"
+    )
+    live.cli.ok("deploy", keeping("1", dump), "--name", staging)
+    add(live, staging, "one")
+    live.cli.ok(
+        "deploy", keeping("2", dump), "--change", change, "--patchset", 1, "--data-from", staging
+    )
+    assert ["loaded-one"] == rows(live, change)
+
+
+def test_what_would_lose_data_is_refused(live: LiveSite, keeping: Write, staging: str) -> None:
+    """Fresh data where data is kept, removing without a word, copying onto what is there."""
+    live.cli.ok("deploy", keeping("1"), "--name", staging)
+    add(live, staging, "one")
+    assert (
+        "would lose it"
+        in live.cli.fails(64, "deploy", keeping("2"), "--name", staging, "--data", "fresh")[
+            "message"
+        ]
+    )
+    assert "--purge-data" in live.cli.fails(64, "remove", staging)["hint"]
+    assert ["one"] == rows(live, staging)
+    removed = live.cli.ok("remove", staging, "--purge-data")
+    assert 0 == removed["residue"]
+    assert [] == live.volumes(staging)
+
+
+def test_data_that_no_record_names_is_left_alone(
+    live: LiveSite, keeping: Write, staging: str
+) -> None:
+    """etcd was lost: prune does not take somebody's only data, and a deploy does not go past it."""
+    live.cli.ok("deploy", keeping(), "--name", staging)
+    add(live, staging, "one")
+    keys = live.store.keys
+    live.store.etcd.delete(keys.environment(staging))
+    for prefix in (keys.ports("local"), keys.subnets("local"), keys.release(staging)):
+        for kv in live.store.etcd.range(prefix).kvs:
+            if staging in kv.value or prefix == keys.release(staging):
+                live.store.etcd.delete(kv.key)
+    live.cli("prune")
+    assert 1 == len(live.volumes(staging))
+    assert (
+        "no record names" in live.cli.fails(6, "deploy", keeping("2"), "--name", staging)["message"]
+    )
+    assert 0 == live.cli.ok("remove", staging, "--purge-data")["residue"]
+
+
+def test_a_service_with_data_can_be_the_front(live: LiveSite, tmp_path: Path, staging: str) -> None:
+    """One service, with a volume and a port: replaced in place, on the same port."""
+    single = f"""
+    services:
+      web:
+        image: {PYTHON}
+        command: ["python3", "/app/keeper.py", "store"]
+        environment: {{MARK: "%s"}}
+        volumes: ["./source:/app", "rows:/data"]
+        ports: ["9000"]
+    volumes: {{rows: {{}}}}
+    """
+    files = {"source/keeper.py": PROGRAM, "pydeploy.yml": "front: {path: /rows}\n"}
+    one = repository(tmp_path / "single", single.replace("%s", "1"), **files)
+    first = live.cli.ok("deploy", one, "--name", staging)
+    add(live, staging, "one")
+    two = repository(tmp_path / "single", single.replace("%s", "2"), **files)
+    second = live.cli.ok("deploy", two, "--name", staging)
+    assert first["ports"] == second["ports"]
+    assert "web" in second["gaps_s"]
+    assert ["one"] == rows(live, staging)
+    third = live.cli.ok("restart", staging)
+    assert {} == third["gaps_s"]
