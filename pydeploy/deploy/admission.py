@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydeploy.deploy import inventory, kept, sweep
+from pydeploy.deploy import kept, sweep
 from pydeploy.deploy.candidate import Candidate
 from pydeploy.deploy.request import Terms
 from pydeploy.deploy.seeding import Source
@@ -59,8 +59,7 @@ def _check_source(
 
 
 def _check_unknown(session: Session, name: str) -> None:
-    there = inventory.take(session.engine, session.scope(name, is_kept=True))
-    unknown = sweep.unknown_data(session, {}, session.engine.name, there)
+    unknown = sweep.unknown_of(session, name, session.engine)
     if volumes := [item.name for item in unknown if item.kind == "volume"]:
         raise ServiceError(
             f"{name} has data that no record names: {', '.join(volumes)}; was etcd lost, or put "

@@ -16,8 +16,8 @@ from typing import Any
 from pydeploy import console
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.etcd import KeyValue
-from pydeploy.deploy import failpoints, garbage, gateways, inventory
-from pydeploy.deploy.inventory import Inventory
+from pydeploy.deploy import failpoints, garbage, gateways, inventory, sweep
+from pydeploy.deploy.inventory import Inventory, Item
 from pydeploy.deploy.session import Session
 from pydeploy.errors import Fenced, Superseded, UsageError
 from pydeploy.state import audit, claims, lock, store, wanted, work
@@ -51,9 +51,20 @@ class Removal:
 def data_at_stake(session: Session, environment: str) -> list[str]:
     """The volumes that nobody could bring back: kept data of an environment of its own name."""
     record = session.store.environment(environment)
-    if record is None or record.kept is None or environment.isdigit():
+    if record is None:
+        return sorted(one.name for one in _unknown_volumes(session, environment))
+    if record.kept is None or environment.isdigit():
         return []
     return sorted(record.kept.volumes.values())
+
+
+def _unknown_volumes(session: Session, environment: str) -> list[Item]:
+    return [
+        item
+        for name in session.site.engines
+        for item in sweep.unknown_of(session, environment, session.engine_of(name))
+        if item.kind == "volume"
+    ]
 
 
 def remove(session: Session, environment: str, *, purge_data: bool = False) -> Removal:
@@ -73,7 +84,7 @@ def remove(session: Session, environment: str, *, purge_data: bool = False) -> R
     try:
         with wanted.followed(session.store, mine), _locked(session, environment, mine) as held:
             failpoints.reach("remove-after-lock")
-            return under_lock(session, environment, held)
+            return under_lock(session, environment, held, is_data_spared=False)
     except Fenced as fenced:
         verdict = mine.verdict()
         if isinstance(verdict, Superseded):
@@ -96,31 +107,51 @@ def _locked(session: Session, environment: str, mine: Wish) -> AbstractContextMa
     )
 
 
-def under_lock(session: Session, environment: str, held: Held) -> Removal:
+def under_lock(
+    session: Session, environment: str, held: Held, *, is_data_spared: bool = True
+) -> Removal:
     """All of it but the wish; prune calls this for what expired.
+
+    With `is_data_spared`, kept data that no record names stays, and counts for nothing.
 
     Touches only what is older than the lock's token: should we have slept beyond our lease, a
     newer release may serve by now.  Raises Fenced when that is noticed.
     """
     record = session.store.environment(environment)
     with console.step(f"remove {environment}"):
-        counts, volumes = _erase_all(session, environment, record, held)
-    left = residue(session, environment, volumes)
+        spared = _spared(session, environment, record) if is_data_spared else frozenset()
+        counts, volumes = _erase_all(session, environment, record, held, spared)
+    left = residue(session, environment, volumes, spared)
     removal = Removal(environment=environment, removed=counts, residue=len(left), left=tuple(left))
     result = "removed" if not left else "left over"
     audit.record(session.store, "remove", environment, result, removed=counts)
     return removal
 
 
+def _spared(session: Session, environment: str, record: Environment | None) -> frozenset[str]:
+    """Identities of what is left as it is."""
+    if record is not None:
+        return frozenset()
+    return frozenset(
+        item.identity
+        for name in session.site.engines
+        for item in sweep.unknown_of(session, environment, session.engine_of(name))
+    )
+
+
 def _erase_all(
-    session: Session, environment: str, record: Environment | None, held: Held
+    session: Session,
+    environment: str,
+    record: Environment | None,
+    held: Held,
+    spared: frozenset[str],
 ) -> tuple[dict[str, int], dict[str, list[str]]]:
     """Counts by kind, and the anonymous volumes by engine, which no label would find again."""
     counts: dict[str, int] = {"routes": _unroute(session, environment, record, held)}
     volumes: dict[str, list[str]] = {}
     failpoints.reach("remove-after-unroute")
     for name in session.site.engines:
-        found = _erase_from(session, environment, name, held)
+        found = _erase_from(session, environment, name, held, spared)
         _add(counts, found.counts())
         volumes[name] = [one for item in found.containers for one in item.anonymous_volumes]
     failpoints.reach("remove-after-erase")
@@ -137,7 +168,12 @@ def _erase_all(
     return counts, volumes
 
 
-def residue(session: Session, environment: str, volumes: dict[str, list[str]]) -> list[str]:
+def residue(
+    session: Session,
+    environment: str,
+    volumes: dict[str, list[str]],
+    spared: frozenset[str] = frozenset(),
+) -> list[str]:
     """Everything of `environment` that is still there; a tombstone goes by itself and is not.
 
     `volumes` are the anonymous ones that its containers had, by engine.
@@ -146,7 +182,11 @@ def residue(session: Session, environment: str, volumes: dict[str, list[str]]) -
     for name in session.site.engines:
         engine = session.engine_of(name)
         there = inventory.take(engine, session.scope(environment))
-        found += [f"{item.kind} {item.name} on {name}" for item in there.items()]
+        found += [
+            f"{item.kind} {item.name} on {name}"
+            for item in there.items()
+            if item.identity not in spared
+        ]
         found += [
             f"volume {one} on {name}" for one in inventory.existing(engine, volumes.get(name, []))
         ]
@@ -204,10 +244,12 @@ def _entomb(
     return answer.revision
 
 
-def _erase_from(session: Session, environment: str, engine_name: str, held: Held) -> Inventory:
+def _erase_from(
+    session: Session, environment: str, engine_name: str, held: Held, spared: frozenset[str]
+) -> Inventory:
     engine = session.engine_of(engine_name)
     found = inventory.take(engine, session.scope(environment)).where(
-        lambda item: item.attempt < held.token
+        lambda item: item.attempt < held.token and item.identity not in spared
     )
     if found.items():
         inventory.erase(engine, found, grace=session.site.defaults.stop_grace)

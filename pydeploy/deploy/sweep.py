@@ -82,6 +82,12 @@ def unknown_data(
     return [item for item in kept if (item.environment, item.attempt) not in known]
 
 
+def unknown_of(session: Session, environment: str, engine: DockerEngine) -> list[Item]:
+    """Such things of one environment that has no record."""
+    there = inventory.take(engine, session.scope(environment, is_kept=True))
+    return unknown_data(session, {}, engine.name, there)
+
+
 def _names(items: list[Item]) -> str:
     return ", ".join(item.name for item in items if item.kind == "volume") or "no volumes"
 
