@@ -7,9 +7,21 @@ from collections.abc import Sequence
 Argv = tuple[str, ...]
 
 
-def execute(container: str, command: Sequence[str], *, is_fed: bool = False) -> Argv:
+def execute(
+    container: str,
+    command: Sequence[str],
+    *,
+    is_fed: bool = False,
+    has_terminal: bool = False,
+    user: str | None = None,
+) -> Argv:
     """Run `command` in a container; `is_fed` if it reads our stdin."""
-    return ("docker", "exec", *(("--interactive",) if is_fed else ()), container, *command)
+    options = [
+        *(["--interactive"] if is_fed else []),
+        *(["--tty"] if has_terminal else []),
+        *([f"--user={user}"] if user else []),
+    ]
+    return ("docker", "exec", *options, container, *command)
 
 
 def unpause(containers: Sequence[str]) -> Argv:

@@ -144,6 +144,17 @@ class Etcd:
             kvs=tuple(_key_value(kv) for kv in answer.get("kvs", [])), revision=_revision(answer)
         )
 
+    def last(self, prefix: str, *, before: str = "", limit: int) -> tuple[KeyValue, ...]:
+        """The last `limit` keys below `prefix` (and below `before`), from the last one on."""
+        body = {
+            "key": _encode(prefix),
+            "range_end": _encode(before) if before else _prefix_end(prefix),
+            "limit": str(limit),
+            "sort_order": "DESCEND",
+            "sort_target": "KEY",
+        }
+        return tuple(_key_value(kv) for kv in self.call("kv/range", body).get("kvs", []))
+
     def put(self, key: str, value: str, *, lease: int = 0) -> int:
         """The revision of the write."""
         return _revision(self.call("kv/put", put(key, value, lease=lease)["request_put"]))

@@ -20,6 +20,7 @@ from typing import IO, Any, cast
 LineSink = Callable[[str], None]
 TAIL_LINES = 200
 _KILL_AFTER = 5.0
+_FROM_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # sent to whoever is in front, too
 
 # Should we be killed with -9, what we run must not go on creating containers: util-linux's
 # setpriv asks the kernel to kill it with us (PR_SET_PDEATHSIG).
@@ -125,6 +126,16 @@ def run(
     return Finished(
         argv=tuple(argv), code=process.returncode, stdout="".join(stdout), tail="".join(tail)
     )
+
+
+def hand_over(argv: Sequence[str], *, env_vars: Mapping[str, str]) -> int:
+    """Run `argv` with our own stdin, stdout and stderr, and its signals; its exit code."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _FROM_A_TERMINAL}
+    try:
+        return subprocess.run(argv, env=dict(env_vars), check=False).returncode
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def pipe(

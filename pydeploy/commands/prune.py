@@ -51,6 +51,8 @@ def _print(verb: str, found: object) -> None:
         raise TypeError(found)
     orphans = ", ".join(f"{name} ({count})" for name, count in found.orphans.items()) or "none"
     console.out(f"{verb} expired: {', '.join(found.expired) or 'none'}")
+    if found.expiring:
+        console.out(f"expiring soon: {', '.join(found.expiring)}")
     console.out(f"{verb} leftovers of: {orphans}")
     console.out(f"{verb} images: {found.images}")
     if found.busy:

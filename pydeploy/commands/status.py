@@ -47,12 +47,16 @@ def _print_all(found: list[dict[str, Any]]) -> None:
                 one["state"],
                 one["health"],
                 overview.age(one["updated"]),
-                overview.left(one["expires"]),
+                overview.left(one["expires"]) + (" (soon)" if one["is_expiring"] else ""),
                 one["url"] or "",
             )
             for one in found
         ],
     )
+
+
+def _volumes(one: dict[str, Any]) -> list[tuple[str, str]]:
+    return sorted(one["data"]["volumes"].items()) if one["data"] else []
 
 
 def _print_one(one: dict[str, Any]) -> None:
@@ -70,6 +74,7 @@ def _print_one(one: dict[str, Any]) -> None:
             ("port", f"{port['service']}:{port['container_port']} → {port['host_port']}")
             for port in one["ports"]
         ),
+        *(("data", f"{name}  {volume}") for name, volume in _volumes(one)),
         *(("image", f"{image['service']}  {image['digest']}") for image in one["images"]),
         ("created", one["created"]),
         ("updated", one["updated"]),

@@ -173,11 +173,18 @@ class Policy(Section):
     )
 
 
+class Audit(Section):
+    """Who did what."""
+
+    keep: Duration = Field(30 * 86400, description="how long it is remembered")
+
+
 class Defaults(Section):
     """What holds where neither a flag nor pydeploy.yml says otherwise."""
 
     ttl: Duration = Field(3 * 86400, description="life of a change's environment")
     ttl_max: Duration = 30 * 86400
+    expiry_warning: Duration = Field(7200, description="how long before its end it is said")
     deadline: Duration = Field(120, description="until everything is healthy")
     deadline_max: Duration = 1800
     stop_grace: Duration = Field(10, description="between SIGTERM and SIGKILL")
@@ -214,6 +221,7 @@ class Site(Section):
     policy: Policy = Policy()
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
+    audit: Audit = Audit()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Site:

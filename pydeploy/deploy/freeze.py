@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pydeploy import console
 from pydeploy.clients import docker_cli, shell
 from pydeploy.clients.docker import DockerEngine
+from pydeploy.deploy import turn
 from pydeploy.deploy.inventory import Scope
 from pydeploy.deploy.session import Session
-from pydeploy.state import lock
 
 
 @contextmanager
@@ -23,15 +23,7 @@ def frozen_environment(
 ) -> Iterator[None]:
     """Under its lock, so that nobody replaces what is copied: who uses `volumes` is paused."""
     with (
-        lock.hold(
-            session.store.etcd,
-            session.store.keys.lock(environment),
-            session.holder(),
-            wait=session.site.defaults.lock_wait,
-            ttl=session.site.defaults.lock_ttl,
-            on_wait=lambda one: console.say(f"{environment} is locked by {one.holder}; waiting"),
-            lost=session.cancel,
-        ),
+        turn.lock_of(session, environment),
         frozen(engine, _users(engine, volumes)),
     ):
         yield

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydeploy import durations, names
+from pydeploy.deploy import extend
 from pydeploy.deploy.session import Session
 from pydeploy.errors import ServiceError, SiteConfigError
 from pydeploy.state import store
@@ -16,7 +17,7 @@ from pydeploy.state.records import Environment
 def describe(session: Session, records: list[Environment]) -> list[dict[str, Any]]:
     """Each record with `health`: `3/3 up`, `gone`, `engine away`, or empty when completed."""
     alive = _containers(session, {one.current.engine for one in records if one.current})
-    return [_one(record, alive) for record in sorted(records, key=_order)]
+    return [_one(session, record, alive) for record in sorted(records, key=_order)]
 
 
 def _order(record: Environment) -> tuple[bool, int, str]:
@@ -47,7 +48,7 @@ def _containers(session: Session, engines: set[str]) -> Alive:
     return found
 
 
-def _one(record: Environment, alive: Alive) -> dict[str, Any]:
+def _one(session: Session, record: Environment, alive: Alive) -> dict[str, Any]:
     current = record.current
     value = record.model_dump(exclude={"current", "kept"})
     value["release"] = current.name if current else ""
@@ -55,6 +56,7 @@ def _one(record: Environment, alive: Alive) -> dict[str, Any]:
     value["ports"] = [port.model_dump() for port in current.ports] if current else []
     value["images"] = [image.model_dump() for image in current.images] if current else []
     value["data"] = _data(record)
+    value["is_expiring"] = extend.is_expiring(session, record)
     value["health"] = _health(record, alive)
     return value
 

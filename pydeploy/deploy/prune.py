@@ -15,7 +15,7 @@ from typing import Any
 from pydeploy import console
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import belongings, garbage, inventory, remove, sweep
+from pydeploy.deploy import belongings, extend, garbage, inventory, remove, sweep
 from pydeploy.deploy.belongings import Belongings
 from pydeploy.deploy.garbage import EngineImage, RegistryImage
 from pydeploy.deploy.session import Session
@@ -27,9 +27,13 @@ from pydeploy.state.records import Environment, Wanted
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What should be gone; `busy` environments are looked at next time."""
+    """What should be gone; `busy` environments are looked at next time.
+
+    `expiring` are those that go soon, and nobody has been told yet.
+    """
 
     expired: tuple[str, ...] = ()  # or wished away by a remove that did not finish
+    expiring: tuple[str, ...] = ()
     orphans: dict[str, int] = field(default_factory=dict)  # environment → things left over
     images: int = 0
     busy: tuple[str, ...] = ()
@@ -41,6 +45,7 @@ class Findings:
     def as_dict(self) -> dict[str, Any]:
         return {
             "expired": list(self.expired),
+            "expiring": list(self.expiring),
             "orphans": self.orphans,
             "images": self.images,
             "busy": list(self.busy),
@@ -62,6 +67,11 @@ def look(session: Session) -> Findings:
         orphans[environment] = orphans.get(environment, 0) + count
     return Findings(
         expired=tuple(name for name in over if name not in busy),
+        expiring=tuple(
+            name
+            for name, record in records.items()
+            if name not in busy and _is_to_be_told(session, record)
+        ),
         orphans={name: count for name, count in orphans.items() if name not in busy},
         images=len(_stale_images(session)),
         busy=tuple(sorted(busy & {*orphans, *over})),
@@ -73,6 +83,8 @@ def prune(session: Session) -> tuple[Findings, Findings]:
     found = look(session)
     for environment in found.expired:
         _each(session, environment, _remove_if_over)
+    for environment in found.expiring:
+        _each(session, environment, _tell)
     for environment in found.orphans:
         _each(session, environment, _remove_orphans)
     if found.images:
@@ -121,6 +133,20 @@ def _remove_if_over(session: Session, environment: str, held: Held) -> None:
     remove.under_lock(session, environment, held)
     if wish:  # what was wanted has ended; a newer wish, which may have come meanwhile, stays
         session.store.etcd.txn([ops.equal(key, "MOD", wish[0].mod_revision)], [ops.delete(key)])
+
+
+def _is_to_be_told(session: Session, record: Environment) -> bool:
+    return extend.is_expiring(session, record) and record.warned != record.expires
+
+
+def _tell(session: Session, environment: str, held: Held) -> None:
+    """Note, once for each time of its end, that an environment ends soon."""
+    record = session.store.environment(environment)
+    if record is None or not _is_to_be_told(session, record):
+        return
+    extend.write(session, record.model_copy(update={"warned": record.expires}), held)
+    console.warn(f"{environment} expires at {record.expires}; `pydeploy extend {environment} 2d`")
+    audit.record(session.store, "expiring", environment, "told", expires=record.expires)
 
 
 def _remove_orphans(session: Session, environment: str, held: Held) -> None:

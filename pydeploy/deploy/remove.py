@@ -9,21 +9,19 @@ crash leaves is found by the same inventory next time.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydeploy import console
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.etcd import KeyValue
-from pydeploy.deploy import failpoints, garbage, gateways, inventory, sweep
+from pydeploy.deploy import failpoints, garbage, gateways, inventory, sweep, turn
 from pydeploy.deploy.inventory import Inventory, Item
 from pydeploy.deploy.session import Session
 from pydeploy.errors import Fenced, Superseded, UsageError
-from pydeploy.state import audit, claims, lock, store, wanted, work
+from pydeploy.state import audit, claims, store, wanted, work
 from pydeploy.state.lock import Held
 from pydeploy.state.records import Environment, Route, Wanted
-from pydeploy.state.wanted import Wish
 
 _UNDO_TIME = 5.0  # seconds that work which we have overtaken may take to notice, and to undo
 
@@ -82,7 +80,10 @@ def remove(session: Session, environment: str, *, purge_data: bool = False) -> R
     mine = wanted.wish(session.store, environment, wish, overtaken=session.cancel)
     failpoints.reach("remove-after-want")
     try:
-        with wanted.followed(session.store, mine), _locked(session, environment, mine) as held:
+        with (
+            wanted.followed(session.store, mine),
+            turn.lock_of(session, environment, check=mine.ensure) as held,
+        ):
             failpoints.reach("remove-after-lock")
             return under_lock(session, environment, held, is_data_spared=False)
     except Fenced as fenced:
@@ -92,19 +93,6 @@ def remove(session: Session, environment: str, *, purge_data: bool = False) -> R
         raise verdict from fenced
     except Superseded as newer:
         return Removal(environment=environment, superseded_by=newer.by)
-
-
-def _locked(session: Session, environment: str, mine: Wish) -> AbstractContextManager[Held]:
-    return lock.hold(
-        session.store.etcd,
-        session.store.keys.lock(environment),
-        session.holder(),
-        wait=session.site.defaults.lock_wait,
-        ttl=session.site.defaults.lock_ttl,
-        check=mine.ensure,
-        on_wait=lambda one: console.say(f"{environment} is locked by {one.holder}; waiting"),
-        lost=session.cancel,
-    )
 
 
 def under_lock(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from pydeploy import console
-from pydeploy.deploy import containers
+from pydeploy.deploy import containers, turn
 from pydeploy.deploy.logs import existing
 from pydeploy.deploy.session import Session
 from pydeploy.errors import DeployError, UsageError
-from pydeploy.state import audit, lock
+from pydeploy.state import audit
 
 
 def restart(session: Session, name: str, service: str) -> float:
@@ -19,15 +19,7 @@ def restart(session: Session, name: str, service: str) -> float:
     """
     existing(session, name)
     with (
-        lock.hold(
-            session.store.etcd,
-            session.store.keys.lock(name),
-            session.holder(),
-            wait=session.site.defaults.lock_wait,
-            ttl=session.site.defaults.lock_ttl,
-            on_wait=lambda one: console.say(f"{name} is locked by {one.holder}; waiting"),
-            lost=session.cancel,
-        ),
+        turn.lock_of(session, name),
         console.step(f"restart {service} of {name}"),
     ):
         record = existing(session, name)

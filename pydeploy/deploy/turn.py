@@ -58,27 +58,13 @@ class Turn:
     wish: Wish
     clock: Clock
 
-    @contextmanager
-    def locked(self) -> Iterator[Held]:
-        with self._lock() as held:
-            yield held
-
-    def _lock(self) -> AbstractContextManager[Held]:
-        defaults = self.session.site.defaults
-        return lock.hold(
-            self.session.store.etcd,
-            self.session.store.keys.lock(self.environment),
-            self.session.holder(self.wish.wanted.patchset),
-            wait=defaults.lock_wait,
-            ttl=defaults.lock_ttl,
+    def locked(self) -> AbstractContextManager[Held]:
+        """The environment's lock; waiting for it ends when something newer is wished."""
+        return lock_of(
+            self.session,
+            self.environment,
+            patchset=self.wish.wanted.patchset,
             check=self.wish.ensure,
-            on_wait=self._say_who_holds,
-            lost=self.session.cancel,
-        )
-
-    def _say_who_holds(self, holder: Holder) -> None:
-        console.say(
-            f"{self.environment} is locked by {holder.holder} since {holder.since}; waiting"
         )
 
     def record(self) -> Environment | None:
@@ -128,6 +114,30 @@ class Turn:
             )
         ).run(self.clock.timed)
         return outcome(raised.record, self.clock.timings(), gaps=raised.gaps)
+
+
+def lock_of(
+    session: Session,
+    environment: str,
+    *,
+    patchset: int | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> AbstractContextManager[Held]:
+    """The lock of an environment; CapacityError when it is not had within the site's time."""
+
+    def say_who_holds(holder: Holder) -> None:
+        console.say(f"{environment} is locked by {holder.holder} since {holder.since}; waiting")
+
+    return lock.hold(
+        session.store.etcd,
+        session.store.keys.lock(environment),
+        session.holder(patchset),
+        wait=session.site.defaults.lock_wait,
+        ttl=session.site.defaults.lock_ttl,
+        check=check,
+        on_wait=say_who_holds,
+        lost=session.cancel,
+    )
 
 
 @contextmanager

@@ -120,6 +120,7 @@ class Environment(Record):
     created: str
     updated: str
     expires: str | None = None
+    warned: str | None = None  # the `expires` of which it has been said that it comes soon
     warnings: tuple[str, ...] = ()
 
 

@@ -27,6 +27,7 @@ class Store:
 
     etcd: Etcd
     keys: Keys
+    audit_kept: int = 30 * 86400  # seconds
 
     def environment(self, name: str) -> Environment | None:
         kv = self.etcd.get(self.keys.environment(name))
@@ -89,6 +90,7 @@ def connect(site: Site, env_vars: Mapping[str, str] | None = None) -> Store:
             key=settings.key,
         ),
         keys=Keys(settings.prefix),
+        audit_kept=site.audit.keep,
     )
 
 

@@ -1,0 +1,169 @@
+"""What operators do with environments that live on: extend, exec, stats, audit, restart, diff."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pydeploy.state.records import Environment
+from tests.integration.support.site import LiveSite
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def deployed(live: LiveSite, change: int, web: Write) -> int:
+    live.cli.ok("deploy", web(), "--change", change, "--patchset", 1)
+    return change
+
+
+def record(live: LiveSite, name: object) -> Environment:
+    found = live.store.environment(str(name))
+    assert found
+    return found
+
+
+def hours_left(text: str) -> float:
+    return (datetime.fromisoformat(text) - datetime.now(UTC)).total_seconds() / 3600
+
+
+def test_extend(live: LiveSite, deployed: int) -> None:
+    """From now on, never shorter unless that is asked for, never beyond the site's limit."""
+    longer = live.cli.ok("extend", deployed, "5d")
+    assert 119 < hours_left(longer["expires"]) <= 120
+    assert "later" in live.cli.fails(64, "extend", deployed, "1h")["message"]
+    shorter = live.cli.ok("extend", deployed, "1h", "--exact")
+    assert 0.9 < hours_left(shorter["expires"]) <= 1
+    longest = live.cli.ok("extend", deployed, "300d")
+    assert 719 < hours_left(longest["expires"]) <= 720
+    assert "change" in live.cli.fails(64, "extend", deployed, "--never")["message"]
+    assert 64 == live.cli("extend", "nothing-there", "1d").code
+
+
+def test_an_end_that_comes_soon_is_said_once(live: LiveSite, deployed: int) -> None:
+    """By prune, for each time of its end; status marks it."""
+    name = str(deployed)
+    live.cli.ok("extend", name, "1h", "--exact")
+    assert live.cli.ok("status", name)["is_expiring"]
+    assert name in live.cli.ok("prune")["removed"]["expiring"]
+    assert name not in live.cli.ok("prune")["removed"]["expiring"]
+    told = live.cli.ok("audit", name, "--action", "expiring")
+    assert [record(live, name).expires] == [one["expires"] for one in told]
+    live.cli.ok("extend", name, "90m")
+    assert name in live.cli.ok("prune")["removed"]["expiring"]
+
+
+def test_exec_hands_on_stdin_and_the_exit_code(live: LiveSite, deployed: int) -> None:
+    """The command's own; words reach it as they are."""
+    argv = live.cli.argv("exec", deployed, "web", "sh", "-c", "cat; echo \"$1\" >&2; exit 7", "x",
+                         "$(id) 'y'")  # fmt: skip
+    done = subprocess.run(argv, input="hello\n", capture_output=True, text=True)
+    assert (7, "hello\n") == (done.returncode, done.stdout)
+    assert "$(id) 'y'" in done.stderr
+    assert 64 == live.cli("exec", deployed, "nobody", "true").code
+    (noted,) = live.cli.ok("audit", deployed, "--action", "exec")
+    assert ("web", "sh") == (noted["service"], noted["program"])
+    assert "id" not in str(noted["program"])
+
+
+def test_exec_gives_the_terminal_where_there_is_one(live: LiveSite, deployed: int) -> None:
+    """A program asks whether it has one."""
+    master, slave = pty.openpty()
+    argv = live.cli.argv("exec", deployed, "web", "sh", "-c", "test -t 0 && echo has-terminal")
+    process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=subprocess.DEVNULL)
+    os.close(slave)
+    seen = b""
+    until = time.monotonic() + 30
+    while b"has-terminal" not in seen and time.monotonic() < until:
+        seen += os.read(master, 1000)
+    assert 0 == process.wait(20)
+    os.close(master)
+
+
+def test_stats(live: LiveSite, deployed: int) -> None:
+    """Every container with what it uses and its limits, and sums."""
+    found = live.cli.ok("stats", deployed)
+    (web,) = found["containers"]
+    assert ("web", str(deployed), "local") == (web["service"], web["environment"], web["engine"])
+    assert 0 < web["memory"] < web["memory_limit"] == 256 << 20
+    assert web["processes"] >= 1
+    assert 0 <= web["cpu"] < 2
+    assert web["memory"] == found["environments"][str(deployed)]["memory"]
+    assert 1 == found["engines"]["local"]["containers"]
+    assert 64 == live.cli("stats", "nothing-there").code
+
+
+def test_audit(live: LiveSite, deployed: int, web: Write) -> None:
+    """The newest first, filtered, bounded."""
+    repo = web()
+    (repo / "source" / "note").write_text("2")
+    live.cli.ok(
+        "deploy", repo, "--change", deployed, "--patchset", 2, env={"PYDEPLOY_USER": "wang"}
+    )
+    live.cli.ok("restart", deployed)
+    acts = live.cli.ok("audit", deployed)
+    assert ["restart", "deploy", "deploy"] == [one["action"] for one in acts]
+    assert 1 == len(live.cli.ok("audit", deployed, "--limit", 1))
+    (mine,) = live.cli.ok("audit", deployed, "--who", "wang@")
+    assert f"{deployed}-2" == mine["release"]
+    assert acts == live.cli.ok("audit", deployed, "--since", "1h")
+
+
+def test_restart_of_one_service(live: LiveSite, deployed: int) -> None:
+    """The same container, started anew; how long it was away is said."""
+    before = live.containers(deployed)
+    started = _started(before[0])
+    assert 0 < live.cli.ok("restart", deployed, "web")["gaps_s"]["web"] < 20
+    assert before == live.containers(deployed)
+    assert started < _started(before[0])
+    assert 200 == live.get(deployed).status
+
+
+def _started(container: str) -> str:
+    argv = ["docker", "inspect", "--format", "{{.State.StartedAt}}", container]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+def test_releases_and_what_they_differ_in(live: LiveSite, deployed: int, web: Write) -> None:
+    """Facts, digests, labels, and the model as a diff; a change goes back to its last two."""
+    repo = web()
+    for patchset in (2, 3):
+        (repo / "source" / "note").write_text(str(patchset))
+        compose = (repo / "docker-compose.yml").read_text()
+        (repo / "docker-compose.yml").write_text(
+            compose + f"    environment: {{N: '{patchset}'}}\n"
+            if patchset == 2
+            else compose.replace("'2'", "'3'")
+        )
+        live.cli.ok("deploy", repo, "--change", deployed, "--patchset", patchset)
+    known = live.cli.ok("releases", deployed)
+    assert [f"{deployed}-3", f"{deployed}-2"] == [one["release"] for one in known]
+    assert [True, False] == [one["is_current"] for one in known]
+    found = live.cli.ok("diff", deployed, f"{deployed}-2", f"{deployed}-3")
+    assert {"before": "2", "after": "3"} == found["facts"]["patchset"]
+    assert found["facts"]["image web"]["before"] != found["facts"]["image web"]["after"]
+    assert found["facts"]["label web org.opencontainers.image.version"]
+    assert "-      N: '2'" in found["model"]
+    assert "+      N: '3'" in found["model"]
+    assert "choose one of" in live.cli.fails(64, "rollback", deployed, "--to", "x")["hint"]
+    back = live.cli.ok("rollback", deployed)
+    assert f"{deployed}-2-2" == back["release"]
+    assert "2" == live.get(deployed).told["PYDEPLOY_PATCHSET"]
+
+
+def test_an_expired_environment_goes(live: LiveSite, deployed: int) -> None:
+    """With its data, because its end was agreed."""
+    name = str(deployed)
+    found = record(live, name)
+    past = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    key = live.store.keys.environment(name)
+    live.store.etcd.put(key, found.model_copy(update={"expires": past}).text())
+    assert name in live.cli.ok("prune")["removed"]["expired"]
+    assert [] == live.containers(name) + live.volumes(name)
