@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,10 +16,36 @@ _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+_SHORTEST = 6  # characters of a value that is hidden: `true` would be all over
+_hidden: tuple[str, ...] = ()  # for the time of `hiding`; a process runs one command
+
 
 def safe(text: str) -> str:
     """`text` without control characters: a change's log must not drive the terminal."""
     return _CONTROL.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
+@contextmanager
+def hiding(values: Iterable[str]) -> Iterator[None]:
+    """Whatever is printed in the block shows `***` in place of these values.
+
+    Line by line, because what prints them may break them up; short ones are no secrets.
+    """
+    global _hidden
+    before = _hidden
+    lines = {line.strip() for value in values for line in (value, *value.splitlines())}
+    _hidden = (*before, *sorted((one for one in lines if len(one) >= _SHORTEST), key=len)[::-1])
+    try:
+        yield
+    finally:
+        _hidden = before
+
+
+def hidden(text: str) -> str:
+    """`text` without the values that are being hidden."""
+    for value in _hidden:
+        text = text.replace(value, "***")
+    return text
 
 
 def say(text: str) -> None:
@@ -32,12 +58,12 @@ def warn(text: str) -> None:
 
 
 def _narrate(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(hidden(text), file=sys.stderr, flush=True)
 
 
 def out(text: str) -> None:
     """Data: what a script reads."""
-    print(text, flush=True)
+    print(hidden(text), flush=True)
 
 
 def out_json(value: Any) -> None:
@@ -59,7 +85,7 @@ def step(text: str) -> Iterator[None]:
     _narrate(f"{_paint('✓', '32')} {shown} {time.monotonic() - started:.1f}s")
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on stdout; tab-separated where stdout is not a terminal."""
     if not sys.stdout.isatty():
         out("\t".join(columns))

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -179,6 +180,45 @@ class Audit(Section):
     keep: Duration = Field(30 * 86400, description="how long it is remembered")
 
 
+class SecretGrant(Section):
+    """One secret for one project's branch in some environments; the first that matches counts."""
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$", description="in compose files")
+    file: AbsolutePath | None = Field(None, description="the agent reads it from there")
+    variable: str | None = Field(None, description="of the agent's process environment")
+    command: tuple[str, ...] | None = Field(
+        None, min_length=1, description="prints it; program and arguments, run on the agent"
+    )
+    gerrit_project: str
+    branch: str = "*"
+    environments: tuple[str, ...] = Field(min_length=1, description="patterns of their names")
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> SecretGrant:
+        if sum(one is not None for one in (self.file, self.variable, self.command)) != 1:
+            raise ValueError("write exactly one of file, variable and command")
+        return self
+
+    @property
+    def source(self) -> str:
+        """Where its value comes from, for people."""
+        if self.command is not None:
+            return f"command {self.command[0]}"
+        return f"file {self.file}" if self.file else f"variable {self.variable}"
+
+    def is_for(self, gerrit_project: str, branch: str) -> bool:
+        """Both as Gerrit names them; nothing is for who cannot say them."""
+        short = branch.removeprefix("refs/heads/")
+        return (
+            bool(short)
+            and self.gerrit_project == gerrit_project
+            and fnmatchcase(short, self.branch)
+        )
+
+    def is_in(self, environment: str) -> bool:
+        return any(fnmatchcase(environment, one) for one in self.environments)
+
+
 class Defaults(Section):
     """What holds where neither a flag nor pydeploy.yml says otherwise."""
 
@@ -222,6 +262,7 @@ class Site(Section):
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
     audit: Audit = Audit()
+    secrets: tuple[SecretGrant, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Site:

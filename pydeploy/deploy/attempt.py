@@ -21,6 +21,7 @@ from pydeploy.deploy import (
     kept,
     refused,
     retire,
+    secrets,
     switch,
 )
 from pydeploy.deploy import plan as plans
@@ -80,11 +81,16 @@ class Attempt:
         self.scope = self.session.scope(self.environment, work.token)
         self.gateways = gateways.live(self.store) if self.plan.ports else {}
         self.hosts = [names.host(self.environment, domain) for domain in self.session.site.domains]
+        self.secrets = secrets.files(self.session.site, self.environment, work.candidate)
         self._launch: Launch | None = None
         self._is_switch_sent = False  # from then on etcd may name this attempt
         self._is_back_unsure = False  # going back was begun, and is not known to be applied
 
     def run(self, timed: Timed) -> Raised:
+        with secrets.hidden(self.secrets):
+            return self._run(timed)
+
+    def _run(self, timed: Timed) -> Raised:
         try:
             with timed("start"), console.step(f"start {self.release_name}"):
                 self._say_starting()
@@ -192,6 +198,8 @@ class Attempt:
             ensure=self.work.ensure,
             fence=self._fence,
             source=self.work.source,
+            secrets=self.secrets,
+            are_secrets_new=self.work.terms.are_secrets_new,
         )
 
     def _fence(self) -> None:

@@ -55,5 +55,7 @@ def of(record: Environment | None, engine: str) -> Belongings:
         services=kept.services,
         network=kept.network,
         subnet=kept.subnet,
-        volumes=frozenset(kept.volumes.values()),
+        volumes=frozenset(
+            [*kept.volumes.values(), *(one.secrets for one in kept.services.values())]
+        ),
     )

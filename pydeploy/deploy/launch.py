@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from pydeploy import names
-from pydeploy.deploy import attach, draft, kept, model, seeding, start
+from pydeploy.deploy import attach, draft, kept, model, secrets, seeding, start
 from pydeploy.deploy.candidate import Candidate
 from pydeploy.deploy.health import ContainerState
 from pydeploy.deploy.kept import Split
@@ -45,6 +45,8 @@ class Task:
     ensure: Callable[[], None]
     fence: Callable[[], None]
     source: Source | None = None  # whose data new volumes start with
+    secrets: secrets.Files = field(default_factory=dict)
+    are_secrets_new: bool = False  # then who has some is made anew, also if it is stateful
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ class Launch:
             seeding.make(self.engine, task.release.volumes, placement.labels)
             placement = replace(placement, volumes=task.release.volumes)
             self._copy_files(task.release.volumes, placement.labels)
+        placement = self._with_secrets(placement, task.plan.services)
         whole = self.start_of(placement, task.release.model, task.plan)
         if loaders := self._loaders(task.release.volumes):
             needed = kept.with_needs(task.release.model, loaders)
@@ -99,7 +102,7 @@ class Launch:
         stateful = self.stateful = Stateful(self._place())
         stateful.prepare()
         swapped = self.start_of(
-            replace(self._placement(), volumes=stateful.volumes),
+            self._with_secrets(replace(self._placement(), volumes=stateful.volumes), split.swapped),
             kept.part(task.release.model, split.swapped),
             task.plan.of(split.swapped),
         )
@@ -147,6 +150,8 @@ class Launch:
             make_start=self.start_of,
             fence=task.fence,
             token=task.release.attempt,
+            secrets=task.secrets,
+            are_secrets_new=task.are_secrets_new,
         )
 
     def _old_networks(self) -> dict[str, str]:
@@ -204,6 +209,18 @@ class Launch:
             limits=site.limits,
             deadline=draft.deadline(site, task.candidate.settings),
         )
+
+    def _with_secrets(self, placement: Placement, services: Collection[str]) -> Placement:
+        task = self.task
+        there = secrets.deliver(
+            self.engine,
+            placement.project,
+            services,
+            task.secrets,
+            task.release.model,
+            placement.labels,
+        )
+        return replace(placement, secrets=there)
 
     def start_of(self, placement: Placement, part: Model, plan: Plan) -> start.Start:
         """The start of these services as one compose project."""

@@ -15,6 +15,8 @@ from pydeploy.state.records import Port
 # Waiting for a health check must not take longer than the service itself: while a container
 # starts, its check runs this often (Docker Engine 25, `start_interval`).
 START_INTERVAL = "500ms"
+SECRETS_FOLDER = "/run/secrets"
+SECRETS_VOLUME = "io.pydeploy.secrets"  # what the model calls it, with the service behind it
 _DROPPED = ("build", "deploy", "container_name", "develop", "pull_policy", "scale", "profiles")
 
 
@@ -32,6 +34,7 @@ class Placement:
     deadline: int  # seconds
     volumes: Mapping[str, str] = field(default_factory=dict)  # those that are there already
     networks: Mapping[str, str] = field(default_factory=dict)  # likewise, beside `subnets`
+    secrets: Mapping[str, str] = field(default_factory=dict)  # service → volume with its secrets
 
 
 def release_model(model: Model, placement: Placement) -> Model:
@@ -56,8 +59,27 @@ def release_model(model: Model, placement: Placement) -> Model:
     }
     for kind in ("configs", "secrets"):
         if model.get(kind):
-            result[kind] = {name: _unnamed(value) for name, value in model[kind].items()}
+            result[kind] = {
+                name: _unnamed(value)
+                for name, value in model[kind].items()
+                if not value.get("external")
+            }
+    for name, volume in placement.secrets.items():
+        _mount_secrets(result, model, name, volume)
     return {key: value for key, value in result.items() if value}
+
+
+def _mount_secrets(result: Model, model: Model, service: str, volume: str) -> None:
+    """The site's secrets are files of a volume; what compose would do with them is taken out."""
+    one = result["services"][service]
+    key = f"{SECRETS_VOLUME}.{service}"
+    result["volumes"][key] = _there(volume)
+    mount = {"type": "volume", "source": key, "target": SECRETS_FOLDER, "read_only": True}
+    one["volumes"] = [*(one.get("volumes") or ()), mount]
+    declared = model.get("secrets") or {}
+    one["secrets"] = [
+        use for use in one.get("secrets") or () if not declared[use["source"]].get("external")
+    ]
 
 
 def _there(name: str) -> dict[str, Any]:

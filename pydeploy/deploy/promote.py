@@ -5,6 +5,8 @@ What runs is what the record says, digest by digest; no checkout is needed, and 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydeploy import console
 from pydeploy.config.service import Mode
 from pydeploy.deploy import candidate, fetching, history, kept, seeding, turn
@@ -54,14 +56,21 @@ def rollback(session: Session, name: str, to: str | None = None) -> Outcome:
     return _Again(session, name, asked).run(_as_it_lives)
 
 
-def restart(session: Session, name: str) -> Outcome:
-    """The current release anew, beside itself: what is swapped is new, and no request fails."""
+def restart(session: Session, name: str, *, are_secrets_new: bool = False) -> Outcome:
+    """The current release anew, beside itself: what is swapped is new, and no request fails.
+
+    With `are_secrets_new`, stateful services that have secrets of the site are made anew, too.
+    """
     record = existing(session, name)
     if record.current is None:
         raise UsageError(f"{name} has no release to start again")
     origin = Origin(action="restart", environment=name, release=record.current.name)
     asked = candidate.of_release(record.current, record.service, origin)
-    return _Again(session, name, asked).run(_as_it_lives)
+
+    def terms(now: Environment | None) -> Terms:
+        return replace(_as_it_lives(now), are_secrets_new=are_secrets_new)
+
+    return _Again(session, name, asked).run(terms)
 
 
 class _Again:

@@ -62,6 +62,7 @@ class Terms:
     environment: str
     data: Mode
     expires: str | None
+    are_secrets_new: bool = False  # whoever has secrets of the site is to get today's
 
 
 @dataclass(frozen=True, kw_only=True)

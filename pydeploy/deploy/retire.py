@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydeploy import console
 from pydeploy.deploy import diagnosis, failpoints, gateways, history, sweep
 from pydeploy.deploy.health import ContainerState
 from pydeploy.deploy.session import Session
@@ -25,7 +26,7 @@ def log_of_job(session: Session, states: Iterable[ContainerState]) -> str:
         text = "".join(
             f"{service} | {line}\n" for service, log in parts.items() for line in log.splitlines()
         )
-    return text.encode()[-LOG_LIMIT:].decode("utf-8", "ignore")
+    return console.hidden(text).encode()[-LOG_LIMIT:].decode("utf-8", "ignore")
 
 
 def keep_running(session: Session, states: Iterable[ContainerState], served: set[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydeploy import console, names
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import attach, containers, kept, model, start, volumes
+from pydeploy.deploy import attach, containers, kept, model, secrets, start, volumes
 from pydeploy.deploy.health import ContainerState
 from pydeploy.deploy.kept import Split
 from pydeploy.deploy.model import Placement
@@ -44,6 +44,8 @@ class Place:
     make_start: Callable[[Placement, Model, Plan], start.Start]
     fence: Callable[[], None]
     token: int
+    secrets: secrets.Files
+    are_secrets_new: bool
 
 
 class Stateful:
@@ -76,6 +78,7 @@ class Stateful:
         self.changed = tuple(name for name in place.split.stateful if self._is_changed(name))
         self.unchanged = tuple(one for one in place.split.stateful if one not in self.changed)
         self._stopped: list[ContainerState] = []
+        self._secrets: dict[str, str] = {}  # service → volume, of those that are made anew
         self.gaps: dict[str, float] = {}
 
     # -- before anything of the release starts ------------------------------------------
@@ -111,6 +114,14 @@ class Stateful:
         """Start what is new or changed; its containers join `networks` before they start."""
         if not self.changed:
             return None
+        self._secrets = secrets.deliver(
+            self.engine,
+            self._placement.project,
+            self.changed,
+            self.place.secrets,
+            self.place.model,
+            self.labels,
+        )
         asked = self.start_of(self.changed)
         start.create(asked)
         for state in containers.states(self.engine, asked.scope):
@@ -125,7 +136,9 @@ class Stateful:
     def start_of(self, services: Collection[str]) -> start.Start:
         """The start of these services, as one compose project."""
         part = kept.in_own_network(kept.part(self.place.model, services))
-        return self.place.make_start(self._placement, part, self.place.plan.of(services))
+        there = {name: one for name, one in self._secrets.items() if name in services}
+        placement = replace(self._placement, secrets=there)
+        return self.place.make_start(placement, part, self.place.plan.of(services))
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -168,6 +181,7 @@ class Stateful:
                 ports=tuple(port for port in self.place.placement.ports if port.service == name),
                 http=tuple(port for port in http if port.service == name),
                 is_done=name in done,
+                secrets=self._secrets.get(name, ""),
             )
             for name in self.changed
         }
@@ -201,6 +215,7 @@ class Stateful:
             or old.is_done
             or old.fingerprint != self.prints[name]
             or name not in self.states
+            or (self.place.are_secrets_new and name in self.place.secrets)
         )
 
     def _names_in(self, name: str, networks: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -258,6 +258,16 @@ _POLICY = {
         "it belongs to somebody else on the same engine",
         "remove `external`; declare your own",
     ),
+    "policy.secret-not-granted": Rule(
+        "secret of the site that is not granted",
+        "secrets are for the projects, branches and environments that the operator names",
+        "ask the operator for a grant in site.yml, or use a file of the repository",
+    ),
+    "policy.secret-target": Rule(
+        "granted secret at another place",
+        "granted secrets are delivered as files below /run/secrets",
+        "leave `target` away, or write a plain file name",
+    ),
     "policy.bind-outside": Rule(
         "bind of the host's files",
         "files of the engine's machine would be in reach",

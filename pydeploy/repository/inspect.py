@@ -82,6 +82,7 @@ def inspect(
         tree=Tree(root),
         site=site,
         gerrit_project=gerrit_project,
+        branch=branch,
         allowed=_exceptions(site, gerrit_project, branch),
         revision=revision,
     ).inspect()
@@ -115,6 +116,7 @@ class _Inspector:
     tree: Tree
     site: Site
     gerrit_project: str | None
+    branch: str | None
     allowed: frozenset[str]
     revision: git.Revision | None
     notes: Notes = field(default_factory=Notes)
@@ -151,6 +153,7 @@ class _Inspector:
             sources=found,
             notes=self.notes,
             gerrit_project=self.gerrit_project,
+            branch=self.branch,
         )
         if result is None:
             return None

@@ -91,6 +91,7 @@ class KeptService(Record):
     fingerprint: str  # of its definition and its image's content
     ports: tuple[Port, ...] = ()
     http: tuple[Port, ...] = ()  # those of them that answered HTTP
+    secrets: str = ""  # the volume that holds its secrets
     is_done: bool = False  # it has exited 0, so the next release starts it anew
 
 

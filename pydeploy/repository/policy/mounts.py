@@ -19,6 +19,7 @@ from pydeploy.repository.policy.rules import (
     apply,
     drop,
     ignored,
+    is_off,
     keep,
     one_of,
     shown,
@@ -129,6 +130,26 @@ def _content(scope: Scope, path: KeyPath, value: Any) -> Any:
     return value
 
 
+def _granted(scope: Scope, path: KeyPath, value: Any) -> Any:
+    """A secret of the site, if it is this branch's to have; else it is somebody else's."""
+    if is_off(value):
+        return DROP
+    if path[1] not in scope.granted:
+        mend = f"let the operator grant {str(path[1])!r} to this project and branch in site.yml"
+        scope.note("policy.secret-not-granted", path, f"{path[1]!r} is not granted", mend=mend)
+    return True
+
+
+def _secret_name(scope: Scope, path: KeyPath, value: Any) -> Any:
+    """Of a secret of the site the key is the name."""
+    declared = scope.model["secrets"][path[1]]
+    if not declared.get("external"):
+        return _fixed_name(scope, path, value)
+    if value != path[1]:
+        scope.note("policy.secret-not-granted", path, "another name than its key is not allowed")
+    return DROP
+
+
 CONTENT: Table = {
     "name": FIXED_NAME,
     "file": _content,
@@ -141,3 +162,6 @@ CONTENT: Table = {
     "template_driver": ignored("compose.ignored", "templates are a swarm's"),
 }
 """A config or secret at the top level."""
+
+SECRET: Table = {**CONTENT, "name": _secret_name, "external": _granted}
+"""A secret at the top level: a file of the repository, or one that the site grants."""

@@ -37,6 +37,7 @@ class Scope:
     sources: Sources
     notes: Notes
     model: dict[str, Any]
+    granted: frozenset[str] = frozenset()  # secrets of the site that this branch may ask for
     container_names: dict[str, str] = field(default_factory=dict)
     is_strange: bool = False
 
