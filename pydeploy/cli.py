@@ -32,6 +32,8 @@ COMMANDS = {
     "exec": "Run a command in a service's container.",
     "stats": "Show what containers use right now.",
     "audit": "Show who did what.",
+    "backup": "Save an environment's data in a file.",
+    "restore": "Bring a backup back.",
     "secrets": "List the site's secrets, or bring today's to an environment.",
     "remove": "Remove an environment and every trace of it.",
     "prune": "Remove everything that should be gone.",

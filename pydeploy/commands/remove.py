@@ -78,6 +78,8 @@ def _print(removals: list[Removal]) -> None:
             console.say(f"{removal.environment}: superseded by {removal.superseded_by}")
             continue
         went = ", ".join(f"{kind}: {count}" for kind, count in removal.removed.items() if count)
+        if removal.backup:
+            console.say(f"{removal.environment}: its last backup is {removal.backup}")
         console.out(
             f"{removal.environment}: removed {went or 'nothing'}; residue: {removal.residue}"
         )

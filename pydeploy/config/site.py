@@ -180,6 +180,21 @@ class Audit(Section):
     keep: Duration = Field(30 * 86400, description="how long it is remembered")
 
 
+class Backup(Section):
+    """Where backups of kept data go."""
+
+    folder: AbsolutePath | None = Field(None, description="on the machine of the command")
+    on_remove: bool = Field(False, description="leave a last one when kept data is removed")
+    keep: int = Field(7, ge=1, description="how many of each environment")
+    images: Duration = Field(90 * 86400, description="how long its images stay after a backup")
+
+    @model_validator(mode="after")
+    def _has_a_folder(self) -> Backup:
+        if self.on_remove and self.folder is None:
+            raise ValueError("on_remove: say where, in `folder`")
+        return self
+
+
 class SecretGrant(Section):
     """One secret for one project's branch in some environments; the first that matches counts."""
 
@@ -262,6 +277,7 @@ class Site(Section):
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
     audit: Audit = Audit()
+    backup: Backup = Backup()
     secrets: tuple[SecretGrant, ...] = ()
 
     @model_validator(mode="after")

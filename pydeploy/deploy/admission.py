@@ -21,7 +21,7 @@ def check(
     """UsageError where data would be lost, torn from its engine, or mixed with other data."""
     name, engine = terms.environment, session.engine.name
     there = record.kept if record else None
-    if there and there.engine != engine:
+    if there and there.engine != engine and not terms.is_data_replaced:
         raise UsageError(
             f"{name} keeps its data on engine {there.engine}, so it cannot run on {engine}",
             hint=f"`pydeploy backup {name}`, then `pydeploy restore` it with --engine {engine}",
@@ -40,21 +40,22 @@ def check(
 def _check_source(
     record: Environment | None, candidate: Candidate, terms: Terms, source: Source
 ) -> None:
-    if source.environment == terms.environment:
+    if source.environment == terms.environment and source.engine is not None:
         raise UsageError("an environment cannot be its own source of data", hint="name another")
     there = record.kept.volumes if record and record.kept else {}
-    if terms.data == "keep" and there:
+    if terms.data == "keep" and there and not terms.is_data_replaced:
         raise UsageError(
             f"{terms.environment} has data already ({', '.join(sorted(there))})",
-            hint=f"leave --data-from away; or `pydeploy remove {terms.environment} --purge-data`",
+            hint="leave --data-from away; `pydeploy restore --replace` puts a backup in its place; "
+            f"or `pydeploy remove {terms.environment} --purge-data`",
         )
     wanted = {
         volume for one in candidate.model["services"].values() for volume in kept.named_volumes(one)
     }
-    if not wanted & set(source.volumes):
+    if not wanted & source.names:
         raise UsageError(
             f"{source.environment} has none of the volumes {', '.join(sorted(wanted)) or '(none)'}",
-            hint=f"it has: {', '.join(sorted(source.volumes))}",
+            hint=f"it has: {', '.join(sorted(source.names))}",
         )
 
 

@@ -199,6 +199,7 @@ class Attempt:
             fence=self._fence,
             source=self.work.source,
             secrets=self.secrets,
+            is_data_replaced=self.work.terms.is_data_replaced,
             are_secrets_new=self.work.terms.are_secrets_new,
         )
 

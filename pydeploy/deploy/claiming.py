@@ -37,7 +37,7 @@ def claim(
     `release_networks` are those that some service that is swapped is attached to.
     """
     lasting = replace(claimant, is_kept=True)
-    old = before.kept if before else None
+    old = kept.on_engine(before, session.engine.name)
     stateful = [want for want in plan_.ports if want.service in split.stateful]
     swapped = [want for want in plan_.ports if want.service not in split.stateful]
     there = [port for want in stateful if (port := _held(old, want))]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from pydeploy import console
+from pydeploy import console, names
 from pydeploy.clients import docker_cli, shell
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.deploy import turn
@@ -24,7 +25,7 @@ def frozen_environment(
     """Under its lock, so that nobody replaces what is copied: who uses `volumes` is paused."""
     with (
         turn.lock_of(session, environment),
-        frozen(engine, _users(engine, volumes)),
+        frozen(engine, users(engine, volumes)),
     ):
         yield
 
@@ -47,18 +48,27 @@ def frozen(engine: DockerEngine, containers: Collection[str]) -> Iterator[None]:
                 _go_on(engine, one)
 
 
-def thaw(engine: DockerEngine, scope: Scope) -> int:
-    """Let go on what somebody dead has paused; who calls holds the lock.  Returns how many."""
+def paused(engine: DockerEngine, scope: Scope) -> list[str]:
+    """The environment of each container that stands still now."""
+    return [one["Labels"][names.ENVIRONMENT] for one in _paused(engine, scope)]
+
+
+def _paused(engine: DockerEngine, scope: Scope) -> list[dict[str, Any]]:
     with engine.answering():
         there = engine.api.containers(filters=scope.filters())
-    found = [one for one in there if one.get("State") == "paused"]
+    return [one for one in there if one.get("State") == "paused"]
+
+
+def thaw(engine: DockerEngine, scope: Scope) -> int:
+    """Let go on what somebody dead has paused; who calls holds the lock.  Returns how many."""
+    found = _paused(engine, scope)
     for one in found:
         console.warn(f"{one['Names'][0].lstrip('/')} was paused by somebody who died; it goes on")
         _go_on(engine, one["Id"])
     return len(found)
 
 
-def _users(engine: DockerEngine, volumes: Collection[str]) -> list[str]:
+def users(engine: DockerEngine, volumes: Collection[str]) -> list[str]:
     """The running containers that have one of these volumes."""
     if not volumes:
         return []

@@ -17,7 +17,7 @@ from pydeploy.config.site import Site
 from pydeploy.deploy import history
 from pydeploy.deploy.session import Session
 from pydeploy.state.keys import last
-from pydeploy.state.records import BuildRecord, Environment, Image
+from pydeploy.state.records import BackupRecord, BuildRecord, Environment, Image
 
 _CONFLICT = 409  # a container still uses the image
 _CACHE_TAG = "buildcache"
@@ -117,6 +117,8 @@ def named(
     for environment, release in history.everywhere(session):
         if environment != but_environment:
             found |= {image.digest for image in release.images}
+    for kv in store.etcd.range(store.keys.backup()).kvs:
+        found |= {image.digest for image in BackupRecord.read(kv.value).images}
     for kv in store.etcd.range(store.keys.build()).kvs:
         for image in BuildRecord.read(kv.value).images:
             if not is_of_change(image.ref, but_change) and image.digest not in but_builds_of:

@@ -17,6 +17,7 @@ from pydeploy import names
 from pydeploy.config.service import Data, Mode
 from pydeploy.deploy.plan import Model
 from pydeploy.errors import ConfigError, LayoutError
+from pydeploy.state.records import Environment, Kept
 
 NETWORK = "kept"  # what the stateful services call their own network
 _OURS = "io.pydeploy."
@@ -134,6 +135,18 @@ def with_needs(model: Model, services: Iterable[str]) -> set[str]:
             found.add(name)
             waiting += _needs(model["services"][name])
     return found
+
+
+def on_engine(record: Environment | None, engine: str) -> Kept | None:
+    """What an environment keeps there; None where it keeps nothing, or elsewhere."""
+    there = record.kept if record else None
+    return there if there and there.engine == engine else None
+
+
+def images(model: Model) -> dict[str, str]:
+    """Volume → an image that the engine has, because a service with the volume runs it."""
+    services = model["services"].values()
+    return {volume: one["image"] for one in services for volume in named_volumes(one)}
 
 
 def part(model: Model, services: Collection[str]) -> Model:

@@ -46,6 +46,7 @@ class Task:
     fence: Callable[[], None]
     source: Source | None = None  # whose data new volumes start with
     secrets: secrets.Files = field(default_factory=dict)
+    is_data_replaced: bool = False  # then stateful services get new volumes, from `source`
     are_secrets_new: bool = False  # then who has some is made anew, also if it is stateful
 
 
@@ -152,6 +153,7 @@ class Launch:
             token=task.release.attempt,
             secrets=task.secrets,
             are_secrets_new=task.are_secrets_new,
+            is_data_replaced=task.is_data_replaced,
         )
 
     def _old_networks(self) -> dict[str, str]:
@@ -180,7 +182,7 @@ class Launch:
                 labels=labels,
                 cancel=self.task.session.cancel,
             )
-            seeding.copy_files(self.task.session, self.task.source, target)
+            seeding.copy_files(self.task.source, target)
 
     def _load(self, where: start.Start, services: Collection[str]) -> None:
         for service in services:

@@ -15,7 +15,7 @@ from typing import Any
 from pydeploy import console
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import belongings, extend, garbage, inventory, remove, sweep
+from pydeploy.deploy import belongings, extend, freeze, garbage, inventory, remove, sweep
 from pydeploy.deploy.belongings import Belongings
 from pydeploy.deploy.garbage import EngineImage, RegistryImage
 from pydeploy.deploy.session import Session
@@ -181,6 +181,7 @@ def _orphans(session: Session, engine: str, records: dict[str, Environment]) -> 
         for key, _, claim in claims.held(session.store, engine)
         if not claim.foreign and not belongs.get(claim.environment, nothing).has_claim(key, claim)
     ]
+    owners += freeze.paused(session.engine_of(engine), session.scope())
     return dict(Counter(owners))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from pydeploy import console
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.etcd import KeyValue
-from pydeploy.deploy import failpoints, garbage, gateways, inventory, sweep, turn
+from pydeploy.deploy import backups, failpoints, garbage, gateways, inventory, sweep, turn
 from pydeploy.deploy.inventory import Inventory, Item
 from pydeploy.deploy.session import Session
 from pydeploy.errors import Fenced, Superseded, UsageError
@@ -35,6 +35,7 @@ class Removal:
     residue: int = 0
     left: tuple[str, ...] = ()
     superseded_by: str = ""
+    backup: str | None = None  # the file that was left
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -43,6 +44,7 @@ class Removal:
             "removed": self.removed,
             "residue": self.residue,
             "left": list(self.left),
+            "backup": self.backup,
         }
 
 
@@ -106,13 +108,21 @@ def under_lock(
     newer release may serve by now.  Raises Fenced when that is noticed.
     """
     record = session.store.environment(environment)
+    saved = backups.before_removal(session, record) if record else None
     with console.step(f"remove {environment}"):
         spared = _spared(session, environment, record) if is_data_spared else frozenset()
         counts, volumes = _erase_all(session, environment, record, held, spared)
     left = residue(session, environment, volumes, spared)
-    removal = Removal(environment=environment, removed=counts, residue=len(left), left=tuple(left))
+    removal = Removal(
+        environment=environment,
+        removed=counts,
+        residue=len(left),
+        left=tuple(left),
+        backup=str(saved) if saved else None,
+    )
     result = "removed" if not left else "left over"
-    audit.record(session.store, "remove", environment, result, removed=counts)
+    last = {"backup": str(saved)} if saved else {}
+    audit.record(session.store, "remove", environment, result, removed=counts, **last)
     return removal
 
 

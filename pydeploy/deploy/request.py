@@ -62,6 +62,7 @@ class Terms:
     environment: str
     data: Mode
     expires: str | None
+    is_data_replaced: bool = False  # kept data goes when what comes in its place stands
     are_secrets_new: bool = False  # whoever has secrets of the site is to get today's
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
 
 from pydeploy import console, names
 from pydeploy.clients import docker_cli, shell
@@ -20,15 +21,18 @@ from pydeploy.state.records import Environment
 _SHOWN = 30  # lines of a failed command
 
 
+Read = Callable[[], Iterator[bytes]]  # the tar of a volume
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """An environment whose data is copied; it goes on serving."""
+    """What new volumes start with: by name in the model, each as the tar that `reading` gives."""
 
     environment: str
-    engine: DockerEngine
-    volumes: Mapping[str, str]  # name in the model → volume on the engine
-    images: Mapping[str, str]  # the same → an image that the engine has
-    data: Data
+    names: frozenset[str]
+    reading: Callable[[Collection[str]], AbstractContextManager[Mapping[str, Read]]]
+    data: Data = field(default_factory=Data)
+    engine: DockerEngine | None = None  # where it runs; None for a backup
 
 
 def source(session: Session, environment: str) -> Source:
@@ -40,17 +44,41 @@ def source(session: Session, environment: str) -> Source:
             f"environment {environment!r} has no data to copy",
             hint="name one that runs and has named volumes: `pydeploy status`",
         )
-    model = record.current.model
+    engine = session.engine_of(record.kept.engine if record.kept else record.current.engine)
+    images = kept.images(record.current.model)
+    usable = {name: volume for name, volume in found.items() if name in images}
+
+    @contextmanager
+    def reading(wanted: Collection[str]) -> Iterator[Mapping[str, Read]]:
+        """While whoever writes there stands still."""
+        volumes_ = {name: usable[name] for name in wanted}
+        labels = {names.SITE: session.site.site, names.ENVIRONMENT: environment}
+        with (
+            freeze.frozen_environment(session, environment, engine, volumes_.values()),
+            ExitStack() as open_ones,
+        ):
+            yield {
+                name: open_ones.enter_context(
+                    volumes.opened(engine, volume, image=images[name], labels=labels)
+                ).read
+                for name, volume in volumes_.items()
+            }
+
     return Source(
         environment=environment,
-        engine=session.engine_of(record.kept.engine if record.kept else record.current.engine),
-        volumes=found,
-        images={
-            volume: one["image"]
-            for one in model["services"].values()
-            for volume in kept.named_volumes(one)
-        },
+        names=frozenset(usable),
+        reading=reading,
         data=Service.model_validate(record.current.settings).data,
+        engine=engine,
+    )
+
+
+def of_streams(environment: str, streams: Mapping[str, Read]) -> Source:
+    """Data that lies in a file."""
+    return Source(
+        environment=environment,
+        names=frozenset(streams),
+        reading=lambda wanted: nullcontext({name: streams[name] for name in wanted}),
     )
 
 
@@ -102,7 +130,7 @@ def loaders(
 # -- files ------------------------------------------------------------------------------
 
 
-def copy_files(session: Session, origin: Source, target: Target) -> None:
+def copy_files(origin: Source, target: Target) -> None:
     """Copy what is in volumes, file by file, while nobody writes there.
 
     What is loaded by a program is left out, and what the origin has no volume for stays empty.
@@ -112,34 +140,22 @@ def copy_files(session: Session, origin: Source, target: Target) -> None:
         for service in loaders(target.data, target.model, origin, target.volumes)
         for volume in kept.named_volumes(target.model["services"][service])
     }
-    wanted = [
-        name
-        for name in target.volumes
-        if name in origin.volumes and name in origin.images and name not in by_program
-    ]
+    wanted = [one for one in target.volumes if one in origin.names and one not in by_program]
     if not wanted:
         return
-    images = _images(target.model)
+    images = kept.images(target.model)
     with (
         console.step(f"copy the data of {origin.environment}"),
-        freeze.frozen_environment(
-            session, origin.environment, origin.engine, [origin.volumes[name] for name in wanted]
-        ),
+        origin.reading(wanted) as streams,
     ):
         for name in wanted:
-            _copy(origin, target, name, images[name])
+            _fill(target, name, images[name], streams[name])
 
 
-def _copy(origin: Source, target: Target, name: str, image: str) -> None:
-    with (
-        volumes.opened(
-            origin.engine, origin.volumes[name], image=origin.images[name], labels=target.labels
-        ) as there,
-        volumes.opened(
-            target.engine, target.volumes[name], image=image, labels=target.labels
-        ) as here,
-    ):
-        here.write(_until_cancelled(there.read(), target.cancel))
+def _fill(target: Target, name: str, image: str, read: Read) -> None:
+    volume = target.volumes[name]
+    with volumes.opened(target.engine, volume, image=image, labels=target.labels) as here:
+        here.write(_until_cancelled(read(), target.cancel))
 
 
 def _until_cancelled(stream: Iterator[bytes], cancel: threading.Event) -> Iterator[bytes]:
@@ -147,12 +163,6 @@ def _until_cancelled(stream: Iterator[bytes], cancel: threading.Event) -> Iterat
         if cancel.is_set():
             raise shell.Cancelled
         yield chunk
-
-
-def _images(model: Model) -> dict[str, str]:
-    """Volume → an image that the engine has."""
-    services = model["services"].values()
-    return {volume: one["image"] for one in services for volume in kept.named_volumes(one)}
 
 
 # -- programs ---------------------------------------------------------------------------
@@ -163,9 +173,9 @@ def load(
 ) -> None:
     """Run what loads a service's data: the origin's dump into its `load`, or the seed."""
     container = _container(where, service)
-    if origin is not None:
+    if origin is not None and origin.engine is not None:
         with console.step(f"load {service} with the data of {origin.environment}"):
-            _load_dump(session, where, service, container, data, origin)
+            _load_dump(session, where, service, container, data, origin, origin.engine)
     elif data.seed:
         with console.step(f"seed {service}"):
             argv = docker_cli.execute(container, data.seed.command)
@@ -173,7 +183,13 @@ def load(
 
 
 def _load_dump(
-    session: Session, where: Start, service: str, container: str, data: Data, origin: Source
+    session: Session,
+    where: Start,
+    service: str,
+    container: str,
+    data: Data,
+    origin: Source,
+    engine: DockerEngine,
 ) -> None:
     there = containers.running(session, origin.environment, service)
     dump = docker_cli.execute(there, origin.data.dump[service].command)
@@ -181,7 +197,7 @@ def _load_dump(
         dump,
         docker_cli.execute(container, data.dump[service].load, is_fed=True),
         env_vars=(
-            shell.scrubbed(origin.engine.env_vars()),
+            shell.scrubbed(engine.env_vars()),
             shell.scrubbed(where.engine.env_vars()),
         ),
         timeout=where.deadline,

@@ -46,6 +46,7 @@ class Place:
     token: int
     secrets: secrets.Files
     are_secrets_new: bool
+    is_data_replaced: bool
 
 
 class Stateful:
@@ -54,14 +55,14 @@ class Stateful:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.engine = place.session.engine
-        self.old = place.before.kept if place.before and place.before.kept else None
+        self.old = kept.on_engine(place.before, self.engine.name)
+        self._there = self.old.volumes if self.old and not place.is_data_replaced else {}
         project = names.kept_project(
             place.session.site.compose_prefix, place.environment, place.token
         )
         self.network = self.old.network if self.old else f"{project}_{kept.NETWORK}"
         self.volumes = {
-            name: (self.old.volumes.get(name) if self.old else None) or f"{project}_{name}"
-            for name in place.split.volumes
+            name: self._there.get(name) or f"{project}_{name}" for name in place.split.volumes
         }
         self._placement = replace(
             place.placement,
@@ -86,8 +87,7 @@ class Stateful:
     @property
     def new_volumes(self) -> dict[str, str]:
         """Those that are empty now."""
-        there = self.old.volumes if self.old else {}
-        return {name: volume for name, volume in self.volumes.items() if name not in there}
+        return {name: one for name, one in self.volumes.items() if name not in self._there}
 
     def prepare(self) -> None:
         """The network and the volumes, where they are not there yet."""
@@ -192,7 +192,7 @@ class Stateful:
             network=self.network,
             subnet=self.old.subnet if self.old else self.place.subnet,
             services=services,
-            volumes={**(self.old.volumes if self.old else {}), **self.volumes},
+            volumes={**self._there, **self.volumes},
         )
 
     # -- reading ------------------------------------------------------------------------
@@ -215,6 +215,7 @@ class Stateful:
             or old.is_done
             or old.fingerprint != self.prints[name]
             or name not in self.states
+            or self.place.is_data_replaced
             or (self.place.are_secrets_new and name in self.place.secrets)
         )
 

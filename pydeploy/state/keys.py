@@ -53,6 +53,9 @@ class Keys:
     def log(self, environment: str = "") -> str:
         return f"{self.root}/logs/{environment}"
 
+    def backup(self, entry: str = "") -> str:
+        return f"{self.root}/backups/{entry}"
+
     def audit(self, entry: str = "") -> str:
         return f"{self.root}/audit/{entry}"
 

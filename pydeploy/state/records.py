@@ -188,6 +188,14 @@ class Gateway(Record):
     draining: tuple[str, ...] = ()  # address:port that still have streams
 
 
+class BackupRecord(Record):
+    """A backup that was made: its images stay as long as it is remembered."""
+
+    environment: str
+    images: tuple[Image, ...]
+    created: str
+
+
 class BuildRecord(Record):
     """The images of one revision, built once."""
 

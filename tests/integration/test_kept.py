@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
-import subprocess
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,43 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.support import keeping as keeping_service
+from tests.integration.support.keeping import PROGRAM, add, container_of, rows
 from tests.integration.support.repositories import PYTHON, repository
 from tests.integration.support.site import LiveSite
-
-PROGRAM = (Path(__file__).parent / "support" / "keeper.py").read_text()
-KEPT = f"""
-services:
-  web:
-    image: {PYTHON}
-    command: ["python3", "/app/keeper.py", "front"]
-    volumes: ["./source:/app"]
-    ports: ["8080"]
-    depends_on: {{store: {{condition: service_healthy}}}}
-  store:
-    image: {PYTHON}
-    command: ["python3", "/keeper.py", "store"]
-    configs: [{{source: program, target: /keeper.py}}]
-    environment: {{MARK: "%s"}}
-    volumes: ["rows:/data"]
-    healthcheck:
-      test: ["CMD", "python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 9000))"]
-      interval: 2s
-configs: {{program: {{file: ./keeper.py}}}}
-volumes: {{rows: {{}}}}
-"""
 
 Write = Callable[..., Path]
 
 
 @pytest.fixture
 def keeping(tmp_path: Path) -> Write:
-    def write(mark: str = "1", extra: str = "", name: str = "keeping", **files: str) -> Path:
-        files = {"keeper.py": PROGRAM, "source/keeper.py": PROGRAM, **files}
-        return repository(
-            tmp_path / name, KEPT.replace("%s", mark), **{"pydeploy.yml": extra, **files}
-        )
-
-    return write
+    return functools.partial(keeping_service.written, tmp_path / "keeping")
 
 
 @pytest.fixture
@@ -55,34 +28,6 @@ def staging(live: LiveSite, change: int) -> Iterator[str]:
     name = f"staging-{change}"
     yield name
     live.cli("remove", name, "--purge-data")
-
-
-def rows(live: LiveSite, name: object) -> list[str]:
-    answer = live.get(name, "/rows")
-    assert 200 == answer.status, answer.body
-    return answer.body.split()
-
-
-def add(live: LiveSite, name: object, row: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", live.ports.http, timeout=10)
-    host = f"{name}.{live.site.domains[0]}"
-    connection.request("POST", f"/rows?row={row}", headers={"Host": host})
-    assert 200 == connection.getresponse().status
-    connection.close()
-
-
-def container_of(live: LiveSite, name: str, service: str) -> str:
-    done = subprocess.run(
-        [
-            "docker", "ps", "--quiet", "--no-trunc",
-            "--filter", f"label=io.pydeploy.site={live.site.site}",
-            "--filter", f"label=io.pydeploy.environment={name}",
-            "--filter", f"label=io.pydeploy.service={service}",
-        ],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    (found,) = done.stdout.split()
-    return found
 
 
 class Load:
