@@ -84,6 +84,8 @@ fi
 if [ "$mode" = --test ]; then
     # A browser, the linter of these scripts, and second opinions: etcdctl, dig, ss, ip.
     install_packages chromium chromium-driver shellcheck bind9-dnsutils iproute2 busybox-static openssl
+    # The other end of an engine that is reached by ssh; the tests start it, on an address of theirs.
+    install_packages openssh-server openssh-client
     sh "$here/trixie.sh"
     # shellcheck disable=SC2046 # a list of words is wanted
     install_packages $(from_trixie etcd-client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import socket
 import threading
 from collections.abc import Iterator
 from functools import cached_property
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import docker
 
 _TIMEOUT = 60  # seconds for one request; removing a big image takes a while
+_CONNECT_TIMEOUT = 5  # seconds; an engine that is elsewhere may have gone without a word
+_SILENCE = 10_000  # milliseconds after which what was sent and not received ends a connection
 
 
 class DockerEngine:
@@ -42,14 +45,16 @@ class DockerEngine:
                 ca_cert=str(folder / "ca.pem"),
                 verify=True,
             )
+        client: docker.DockerClient = docker.DockerClient.__new__(docker.DockerClient)
         with self.answering():
-            return docker.DockerClient(
+            client.api = _own_session()(
                 base_url=self.host,
                 tls=tls,
-                timeout=_TIMEOUT,
+                timeout=(_CONNECT_TIMEOUT, _TIMEOUT) if tls else _TIMEOUT,
                 use_ssh_client=True,
                 max_pool_size=32,
             )
+        return client
 
     @property
     def api(self) -> Any:
@@ -120,6 +125,46 @@ class DockerEngine:
                 return bool(self.sdk.ping())
         except ServiceError:
             return False
+
+
+def _own_session() -> Any:
+    """The SDK's low-level client, to which the agent's environment says nothing.
+
+    requests lets REQUESTS_CA_BUNDLE win over the authority that was given to it, and would ask a
+    proxy for an engine.
+    """
+    import docker
+    from requests.adapters import HTTPAdapter
+
+    class Cable(HTTPAdapter):
+        """Connections that notice when the other end is not there any more."""
+
+        def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+            super().init_poolmanager(*arguments, socket_options=_cable_options(), **options)
+
+    class Session(docker.APIClient):
+        trust_env = property(lambda _: False, lambda *_: None)
+
+        def get_adapter(self, url: str) -> Any:
+            if url.startswith("https://") and not isinstance(self.adapters["https://"], Cable):
+                self.mount("https://", Cable(pool_maxsize=32))
+            return super().get_adapter(url)
+
+    return Session
+
+
+def _cable_options() -> list[tuple[int, int, int]]:
+    from urllib3.connection import HTTPConnection
+
+    tcp = socket.IPPROTO_TCP
+    return [
+        *HTTPConnection.default_socket_options,
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (tcp, socket.TCP_KEEPIDLE, 5),
+        (tcp, socket.TCP_KEEPINTVL, 2),
+        (tcp, socket.TCP_KEEPCNT, 3),
+        (tcp, socket.TCP_USER_TIMEOUT, _SILENCE),
+    ]
 
 
 def one(engines: dict[str, Engine], name: str) -> DockerEngine:

@@ -7,13 +7,16 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from pydeploy.config import site as site_config
 from tests.integration.support import leftovers
+from tests.integration.support.remote_engine import RemoteEngine
 from tests.integration.support.repositories import PYTHON, WEB, repository
 from tests.integration.support.site import LiveSite, Ports
 
@@ -81,7 +84,20 @@ def site_file(tmp_path_factory: pytest.TempPathFactory, site_ports: Ports, site_
 
 
 @pytest.fixture(scope="session")
-def platform_env_vars(site_file: Path, site_ports: Ports, site_name: str) -> Iterator[None]:
+def gateway_site_file(site_file: Path, site_ports: Ports, tmp_path_factory: Any) -> Path:
+    """The same site as its gateway sees it: with the engine that some tests start elsewhere."""
+    data = yaml.safe_load(site_file.read_text())
+    remote = RemoteEngine(Path("/none"), site_ports.registry)
+    data["engines"]["remote"] = remote.by_tls()
+    path: Path = tmp_path_factory.mktemp("gateway") / "site.yml"
+    path.write_text(yaml.safe_dump({**data, "default_engine": "local"}))
+    for folder in (path.parent.parent, path.parent):  # gateway-sync is another user
+        folder.chmod(0o755)
+    return path
+
+
+@pytest.fixture(scope="session")
+def platform_env_vars(gateway_site_file: Path, site_ports: Ports, site_name: str) -> Iterator[None]:
     """What platform/docker-compose.yml takes from the environment; `pydeploy up` sets the same."""
     mine = {
         "PYDEPLOY_SITE": site_name,
@@ -93,7 +109,7 @@ def platform_env_vars(site_file: Path, site_ports: Ports, site_name: str) -> Ite
         "PYDEPLOY_GATEWAY_HTTPS_PORT": str(site_ports.https),
         "PYDEPLOY_DNS_PORT": str(site_ports.dns),
         "PYDEPLOY_DNS_DOMAINS": "deploy.deepin.test deploy.localhost",
-        "PYDEPLOY_SITE_FILE": str(site_file),
+        "PYDEPLOY_SITE_FILE": str(gateway_site_file),
         **({"PYDEPLOY_CA_FILE": str(CA)} if CA.is_file() else {}),
     }
     before = {name: os.environ.get(name) for name in mine}
@@ -165,6 +181,35 @@ def python_image() -> str:
             capture_output=True,
         )
     return PYTHON
+
+
+@pytest.fixture(scope="session")
+def remote(live: LiveSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RemoteEngine]:
+    """An engine elsewhere, started when it is first asked for."""
+    engine = RemoteEngine(tmp_path_factory.mktemp("remote"), live.ports.registry)
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.stop()
+
+
+@pytest.fixture(params=["tls", "ssh"])
+def by(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def two_engines(
+    live: LiveSite, remote: RemoteEngine, tmp_path: Path, by: str, monkeypatch: pytest.MonkeyPatch
+) -> LiveSite:
+    """The same site with a second engine, `remote`, reached `by` TLS or ssh."""
+    monkeypatch.setenv("PATH", remote.path)
+    data = yaml.safe_load(live.file.read_text())
+    data["engines"]["remote"] = remote.by_tls() if by == "tls" else remote.by_ssh()
+    file = tmp_path / "two.yml"
+    file.write_text(yaml.safe_dump({**data, "default_engine": "local"}))
+    return replace(live, file=file, site=site_config.load(str(file), {}))
 
 
 @pytest.fixture
