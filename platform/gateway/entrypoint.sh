@@ -34,4 +34,9 @@ fi
 
 # -W: a master that replaces its worker without closing a door on SIGUSR2 (a renewed certificate),
 # -db: in the foreground.
-exec haproxy -W -db -f /etc/haproxy/haproxy.cfg
+# -x: from a gateway that runs beside us, and is about to stop, its listening sockets: nobody who
+# knocks while it stops is turned away. Where none answers, it warns, and opens its own.
+take_over=
+[ -S "$folder/admin.sock" ] && take_over="-x $folder/admin.sock"
+# shellcheck disable=SC2086 # two words, or none
+exec haproxy -W -db -f /etc/haproxy/haproxy.cfg $take_over

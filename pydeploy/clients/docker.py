@@ -50,7 +50,7 @@ class DockerEngine:
             client.api = _own_session()(
                 base_url=self.host,
                 tls=tls,
-                timeout=(_CONNECT_TIMEOUT, _TIMEOUT) if tls else _TIMEOUT,
+                timeout=_TIMEOUT,
                 use_ssh_client=True,
                 max_pool_size=32,
             )
@@ -141,6 +141,18 @@ def _own_session() -> Any:
 
         def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
             super().init_poolmanager(*arguments, socket_options=_cable_options(), **options)
+
+        def send(
+            self,
+            request: Any,
+            stream: bool = False,
+            timeout: Any = None,
+            verify: Any = True,
+            cert: Any = None,
+            proxies: Any = None,
+        ) -> Any:
+            patience = (_CONNECT_TIMEOUT, timeout) if isinstance(timeout, int | float) else timeout
+            return super().send(request, stream, patience, verify, cert, proxies)
 
     class Session(docker.APIClient):
         trust_env = property(lambda _: False, lambda *_: None)

@@ -67,6 +67,13 @@ class HAProxy:
             raise _refused("show info", answer)
         return int(found[1])
 
+    def process(self) -> tuple[int, int]:
+        """What answers, whatever its number: in a container of its own another one has the same.
+
+        Its socket is another one, too, because each takes the place of the one before.
+        """
+        return self.pid(), self.socket_path.stat().st_ino
+
     def open_streams(self, target: str) -> int:
         """Requests and WebSockets that are open to `target` (address:port) now."""
         found = _STREAMS.search(self.ask(f"show table streams key {target}"))

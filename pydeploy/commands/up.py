@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 
 @click.command("up", epilog="Example: pydeploy --site /etc/pydeploy/site.yml up")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @options.as_json
-def command(as_json: bool) -> None:
+def command(dry_run: bool, as_json: bool) -> None:
     """Start the site on this machine: etcd, gateway, dns and registry, as site.yml has them.
 
     Where port 80 or 53 is taken, others are chosen, kept, and become part of the URLs. While the
-    site runs, only what has changed in site.yml is started anew.
+    site runs, it is said first what will change, and only that is replaced: the gateway without
+    losing a request, etcd after a snapshot.
     """
     from pydeploy.config import site as site_config
     from pydeploy.platform import lifecycle
@@ -29,14 +31,15 @@ def command(as_json: bool) -> None:
 
     site = cli.load_site()
     file = site_config.locate(click.get_current_context().find_root().obj, os.environ)
-    running = lifecycle.up(site, file, store.connect(site), os.environ)
+    running = lifecycle.up(site, file, store.connect(site), os.environ, is_dry=dry_run)
     _print(site, running, as_json)
 
 
 def _print(site: Site, running: Running, as_json: bool) -> None:
     parts = _parts(site, running)
     if as_json:
-        console.out_json({"site": site.site, "parts": parts})
+        told = [one.as_dict() for one in running.changes]
+        console.out_json({"site": site.site, "parts": parts, "changes": told})
         return
     console.table(("part", "address"), [(one["part"], one["address"]) for one in parts])
 

@@ -283,11 +283,11 @@ def watch_process(
     the file, while the old one waits for us to let go; hence a look every now and then."""
     while not stop.is_set():
         with suppress(ServiceError), haproxy.attach() as connection:
-            pid = haproxy.pid()
-            emit(Attached(pid=pid))
+            process = haproxy.process()
+            emit(Attached(pid=process[0]))
             with suppress(ServiceError):  # refuses new connections: it is about to stop
                 while not haproxy.has_ended(connection, within=LOOK_EVERY):
-                    if stop.is_set() or haproxy.pid() != pid:
+                    if stop.is_set() or haproxy.process() != process:
                         break
             emit(Detached())
         stop.wait(_RETRY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydeploy.clients import shell
 from pydeploy.config.site import Site
@@ -70,6 +71,27 @@ class Project:
             Part(service=one["Service"], state=one["State"], health=one.get("Health", ""))
             for one in found
         ]
+
+    def image(self, service: str) -> str:
+        """The name of a part's image."""
+        model = json.loads(self.run(("config", "--format", "json"), timeout=30))
+        return str(model["services"][service]["image"])
+
+    def inspect(self, names: Sequence[str], *, kind: str = "container") -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.docker((kind, "inspect", *names)))
+        return found
+
+    def docker(self, arguments: Argv) -> str:
+        """stdout of docker itself, for what compose has no word; ServiceError when it fails."""
+        done = shell.run(("docker", *arguments), env_vars=self._environment(), timeout=120)
+        if done.code != 0:
+            raise ServiceError(
+                f"docker {arguments[0]} failed",
+                service="docker",
+                hint="the last lines say why; `pydeploy doctor` checks each part",
+                logs="\n".join(done.tail.splitlines()[-30:]),
+            )
+        return done.stdout
 
     def run(
         self,

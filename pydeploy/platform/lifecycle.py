@@ -12,7 +12,8 @@ from pydeploy import console
 from pydeploy.clients import shell
 from pydeploy.config.site import Site
 from pydeploy.errors import ServiceError, SiteConfigError, UsageError
-from pydeploy.platform import compose, place, ports, settings
+from pydeploy.platform import changes, compose, place, ports, settings, upgrade
+from pydeploy.platform.changes import Change
 from pydeploy.platform.compose import Part, Project
 from pydeploy.platform.listeners import listeners
 from pydeploy.platform.ports import Ports
@@ -30,12 +31,21 @@ class Running:
 
     ports: Ports
     services: list[str]
+    changes: list[Change]
 
 
-def up(site: Site, site_file: Path, store: Store, machine: Mapping[str, str]) -> Running:
+def up(
+    site: Site,
+    site_file: Path,
+    store: Store,
+    machine: Mapping[str, str],
+    *,
+    is_dry: bool = False,
+) -> Running:
     """Build and start what the site runs on this machine, and wait until all of it is healthy.
 
-    May be called while it runs: only what has changed is started anew.
+    May be called while it runs: what will change is said first, and only that is replaced.  With
+    `is_dry` it is only said; images are built all the same.
     """
     compose.expect_engine(site)
     chosen = _choose(site)
@@ -49,12 +59,20 @@ def up(site: Site, site_file: Path, store: Store, machine: Mapping[str, str]) ->
     with console.step("images (a first time takes a minute)"):
         _make_base_image(site)
         project().run(compose.build(services), timeout=compose.BUILD_LIMIT)
+    there = changes.there(project())
+    wanted = changes.between(there, changes.wanted(project(), services))
+    for one in wanted:
+        console.say(f"  {one.part}: {one.kind}{one.effect and f' ({one.effect})'}")
+    upgrade.check(project(), wanted, there, store)
+    if is_dry:
+        return Running(ports=chosen, services=services, changes=wanted)
+    upgrade.replace(site, project(), wanted, there, _expect_well)
     with console.step("start"):
         chosen = _choose(site, before=chosen)  # a minute may have passed since
         ports.save(place.ports_file(site), chosen)
         _start(project(), services)
         _wait_for_gateway(store, chosen)
-    return Running(ports=chosen, services=services)
+    return Running(ports=chosen, services=services, changes=wanted)
 
 
 def down(site: Site, store: Store, *, purge: bool, force: bool) -> None:
@@ -135,6 +153,14 @@ def _make_base_image(site: Site) -> None:
 
 def _start(project: Project, services: list[str]) -> None:
     project.run(compose.up(services), timeout=START_LIMIT)
+    _expect_well(project, services)
+
+
+def _expect_well(project: Project, services: list[str]) -> None:
+    """ServiceError with the last lines of the first part that does not become well.
+
+    `services` may name one twice, while one takes over from another.
+    """
     ill = _wait_until_well(project, services)
     if ill:
         names = ", ".join(f"{part.service} ({part.health or part.state})" for part in ill)

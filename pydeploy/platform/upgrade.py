@@ -1,0 +1,101 @@
+"""Replacing parts of a site that runs: each in the way that its users feel least."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from pydeploy import console
+from pydeploy.config.site import Site
+from pydeploy.errors import ServiceError, SiteConfigError
+from pydeploy.platform import compose, place
+from pydeploy.platform.changes import Change, State
+from pydeploy.platform.compose import Project
+from pydeploy.state.store import Store, now
+
+SNAPSHOTS_KEPT = 5
+_IN_ETCD = "/var/lib/etcd/snapshot.db"
+_STOP_LIMIT = 15  # seconds; HAProxy's hard-stop-after is 10
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+Wait = Callable[[Project, list[str]], None]
+
+
+def check(project: Project, changes: list[Change], there: dict[str, State], store: Store) -> None:
+    """Before anything is touched: SiteConfigError for a step that etcd does not allow."""
+    etcd = next((one for one in changes if one.part == "etcd"), None)
+    if etcd is None or etcd.kind != "image changed" or not there["etcd"].is_running:
+        return
+    image = project.image("etcd")
+    text = project.docker(("run", "--rm", "--entrypoint", "etcd", image, "--version"))
+    expect_step(str(store.etcd.status().get("version", "")), text)
+
+
+def expect_step(running: str, new: str) -> None:
+    """etcd goes up one minor version at a time, and never back (its upgrade guides)."""
+    before, after = _VERSION.search(running), _VERSION.search(new)
+    if before is None or after is None:
+        return
+    old = (int(before[1]), int(before[2]))
+    wanted = (int(after[1]), int(after[2]))
+    if wanted < old:
+        raise SiteConfigError(
+            f"etcd {before[0]} runs, and {after[0]} is older: its data cannot go back",
+            hint="use a newer pydeploy; or restore a snapshot, see docs/operations.md",
+        )
+    if wanted > (old[0], old[1] + 1):
+        raise SiteConfigError(
+            f"etcd {before[0]} runs; {after[0]} is more than one minor version ahead",
+            hint="upgrade by a pydeploy in between, one minor version of etcd at a time",
+        )
+
+
+def replace(
+    site: Site, project: Project, changes: list[Change], there: dict[str, State], wait: Wait
+) -> None:
+    """Each part that has changed and runs; the others are started by `up`."""
+    for one in changes:
+        if one.is_none or one.kind in ("new", "stopped") or not there[one.part].is_running:
+            continue
+        with console.step(f"replace {one.part}"):
+            if one.part == "gateway":
+                _take_over(site, project, there["gateway"], wait)
+                continue
+            if one.part == "etcd":
+                snapshot(site, project, there["etcd"].container)
+            project.run((*compose.up(()), "--no-deps", one.part), timeout=120)
+            wait(project, [one.part])
+
+
+def snapshot(site: Site, project: Project, container: str) -> Path:
+    """All that etcd knows, in a file beside what `up` keeps; the newest few stay."""
+    folder = place.state(site) / "snapshots"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{now().strftime('%Y%m%dT%H%M%SZ')}.db"
+    endpoint = f"--endpoints={site.etcd.endpoints[0]}"
+    project.docker(("exec", container, "etcdctl", endpoint, "snapshot", "save", _IN_ETCD))
+    project.docker(("exec", container, "etcdutl", "snapshot", "status", _IN_ETCD))
+    project.docker(("cp", f"{container}:{_IN_ETCD}", str(path)))
+    project.docker(("exec", container, "rm", _IN_ETCD))
+    path.chmod(0o600)
+    console.say(f"  what etcd knows is saved in {path}")
+    for old in sorted(folder.glob("*.db"))[:-SNAPSHOTS_KEPT]:
+        old.unlink()
+    return path
+
+
+def _take_over(site: Site, project: Project, old: State, wait: Wait) -> None:
+    """A new gateway beside the old one, which hands it its listening sockets; then the old one
+    ends what it has begun.  One that does not come up goes, and the old one serves on."""
+    before = set(project.run(("ps", "--all", "--quiet", "gateway"), timeout=30).split())
+    two = ("--no-deps", "--no-recreate", "--scale", "gateway=2", "gateway")
+    project.run((*compose.up(()), *two), timeout=120)
+    (new,) = set(project.run(("ps", "--all", "--quiet", "gateway"), timeout=30).split()) - before
+    try:
+        wait(project, ["gateway", "gateway"])
+    except ServiceError:
+        project.docker(("rm", "--force", new))
+        raise
+    project.docker(("stop", "--time", str(_STOP_LIMIT), old.container))
+    project.docker(("rm", "--force", old.container))
+    project.docker(("rename", new, f"{place.project(site)}-gateway-1"))
