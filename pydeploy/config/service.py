@@ -71,6 +71,11 @@ class Data(Section):
     seed: Seed | None = None
     dump: dict[str, Dump] = Field({}, description="by service, for `--data-from`")
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        """For editors, too, one word will do."""
+        return {"anyOf": [{"type": "string", "enum": ["fresh", "keep"]}, handler(core)]}
+
     @model_validator(mode="before")
     @classmethod
     def _from_word(cls, value: Any) -> Any:

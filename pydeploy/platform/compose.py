@@ -81,9 +81,14 @@ class Project:
         found: list[dict[str, Any]] = json.loads(self.docker((kind, "inspect", *names)))
         return found
 
-    def docker(self, arguments: Argv) -> str:
-        """stdout of docker itself, for what compose has no word; ServiceError when it fails."""
-        done = shell.run(("docker", *arguments), env_vars=self._environment(), timeout=120)
+    def docker(self, arguments: Argv, *, merge: bool = False) -> str:
+        """stdout of docker itself, for what compose has no word; ServiceError when it fails.
+
+        With `merge` what it prints to stderr, too.
+        """
+        done = shell.run(
+            ("docker", *arguments), env_vars=self._environment(), timeout=120, merge=merge
+        )
         if done.code != 0:
             raise ServiceError(
                 f"docker {arguments[0]} failed",
@@ -91,7 +96,7 @@ class Project:
                 hint="the last lines say why; `pydeploy doctor` checks each part",
                 logs="\n".join(done.tail.splitlines()[-30:]),
             )
-        return done.stdout
+        return done.tail if merge else done.stdout
 
     def run(
         self,

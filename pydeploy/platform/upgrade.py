@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pydeploy.state.store import Store, now
 
 SNAPSHOTS_KEPT = 5
 _IN_ETCD = "/var/lib/etcd/snapshot.db"
+_TAKE_OVER_LIMIT = 60.0  # seconds until a new gateway is healthy
 _STOP_LIMIT = 15  # seconds; HAProxy's hard-stop-after is 10
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 Wait = Callable[[Project, list[str]], None]
@@ -59,7 +61,7 @@ def replace(
             continue
         with console.step(f"replace {one.part}"):
             if one.part == "gateway":
-                _take_over(site, project, there["gateway"], wait)
+                _take_over(site, project, there["gateway"])
                 continue
             if one.part == "etcd":
                 snapshot(site, project, there["etcd"].container)
@@ -84,18 +86,35 @@ def snapshot(site: Site, project: Project, container: str) -> Path:
     return path
 
 
-def _take_over(site: Site, project: Project, old: State, wait: Wait) -> None:
+def _is_up(project: Project, container: str) -> bool:
+    """Once it is healthy; False when it has ended, or is not healthy in time."""
+    until = time.monotonic() + _TAKE_OVER_LIMIT
+    while time.monotonic() < until:
+        (found,) = project.inspect([container])
+        if found["RestartCount"] or not found["State"]["Running"]:
+            return False
+        if found["State"]["Health"]["Status"] == "healthy":
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def _take_over(site: Site, project: Project, old: State) -> None:
     """A new gateway beside the old one, which hands it its listening sockets; then the old one
     ends what it has begun.  One that does not come up goes, and the old one serves on."""
     before = set(project.run(("ps", "--all", "--quiet", "gateway"), timeout=30).split())
     two = ("--no-deps", "--no-recreate", "--scale", "gateway=2", "gateway")
     project.run((*compose.up(()), *two), timeout=120)
     (new,) = set(project.run(("ps", "--all", "--quiet", "gateway"), timeout=30).split()) - before
-    try:
-        wait(project, ["gateway", "gateway"])
-    except ServiceError:
+    if not _is_up(project, new):
+        logs = project.docker(("logs", "--tail", "30", new), merge=True)
         project.docker(("rm", "--force", new))
-        raise
+        raise ServiceError(
+            "the new gateway does not come up; the old one serves on",
+            service="gateway",
+            hint="its last lines say why; mend it, then run `pydeploy up` again",
+            logs=logs,
+        )
     project.docker(("stop", "--time", str(_STOP_LIMIT), old.container))
     project.docker(("rm", "--force", old.container))
     project.docker(("rename", new, f"{place.project(site)}-gateway-1"))

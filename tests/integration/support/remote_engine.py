@@ -225,6 +225,7 @@ class RemoteEngine:
             f"Host *\n  IdentityFile {self.folder}/user_key\n  IdentitiesOnly yes\n"
             f"  UserKnownHostsFile {self.folder}/known_hosts\n  StrictHostKeyChecking yes\n"
             "  ConnectTimeout 5\n  ServerAliveInterval 3\n  ServerAliveCountMax 2\n"
+            f"  ControlMaster auto\n  ControlPath {self.folder}/%C\n  ControlPersist 5\n"
         )
         wrapper = self.folder / "wrapper" / "ssh"
         wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {self.folder}/ssh_config "$@"\n')
