@@ -13,7 +13,7 @@ from pydeploy.commands import options
 @click.command(
     "exec",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    epilog="Example: pydeploy exec staging db psql -U app",
+    epilog="Example: pydeploy exec staging db -- psql -U app",
 )
 @options.environment
 @click.argument("service")

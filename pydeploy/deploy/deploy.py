@@ -77,6 +77,7 @@ class _Deploy:
             checkout = self._check()
             plans.make(checkout.model, checkout.service)
             kept.expect_services(checkout.model, checkout.service.data)
+            self._check_grants(checkout)
         with self.clock.timed("build"):
             prepared = self._build(checkout)
         failpoints.reach("after-build")
@@ -94,6 +95,19 @@ class _Deploy:
                 self._terms(checkout),
                 seeding.source(self.session, origin) if origin else None,
             )
+
+    def _check_grants(self, checkout: Checkout) -> None:
+        if not checkout.model.get("secrets"):
+            return
+        from pydeploy.deploy import secrets
+
+        secrets.check(
+            self.session.site,
+            self.request.environment,
+            checkout.model,
+            gerrit_project=self.request.gerrit_project,
+            branch=self.request.branch,
+        )
 
     def _terms(self, checkout: Checkout) -> Terms:
         from pydeploy.deploy import draft

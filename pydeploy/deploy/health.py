@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydeploy import console
 from pydeploy.deploy.plan import Plan
 
 CRASHES_ALLOWED = 5  # restarts by its own policy until a container counts as crash-looping
@@ -53,7 +54,7 @@ def of(inspected: dict[str, Any], service: str) -> ContainerState:
         restart_policy=inspected["HostConfig"]["RestartPolicy"]["Name"] or "no",
         is_oom_killed=bool(state.get("OOMKilled")),
         error=state.get("Error", ""),
-        last_probe=(log[-1]["Output"] if log else "").strip(),
+        last_probe=console.hidden(log[-1]["Output"] if log else "").strip(),
         address=addresses[0] if addresses else "",
         pid=state.get("Pid", 0),
     )

@@ -64,6 +64,8 @@ def restart(session: Session, name: str, *, are_secrets_new: bool = False) -> Ou
     record = existing(session, name)
     if record.current is None:
         raise UsageError(f"{name} has no release to start again")
+    if are_secrets_new and record.state == "completed":
+        raise UsageError(f"{name} has ended; its next deploy gets today's secrets")
     origin = Origin(action="restart", environment=name, release=record.current.name)
     asked = candidate.of_release(record.current, record.service, origin)
 

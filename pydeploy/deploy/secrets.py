@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydeploy import console
@@ -67,21 +69,28 @@ def files(site: Site, environment: str, candidate: Candidate) -> Files:
         for use in uses:
             name = str(use["source"])
             if name not in values:
-                values[name] = read(_grant(site, environment, candidate, name))
+                project, branch = candidate.gerrit_project, candidate.branch
+                values[name] = read(_grant(site, environment, project, branch, name))
         found[service] = tuple(_file(use, values[str(use["source"])]) for use in uses)
     return found
 
 
-def _grant(site: Site, environment: str, candidate: Candidate, name: str) -> SecretGrant:
-    mine = [
-        one
-        for one in site.secrets
-        if one.name == name and one.is_for(candidate.gerrit_project, candidate.branch)
-    ]
+def check(site: Site, environment: str, model: Model, *, gerrit_project: str, branch: str) -> None:
+    """PolicyError for what is not granted there; nothing is read, so ask before building."""
+    for name in dict.fromkeys(
+        str(use["source"]) for uses in wanted(model).values() for use in uses
+    ):
+        _grant(site, environment, gerrit_project, branch, name)
+
+
+def _grant(
+    site: Site, environment: str, gerrit_project: str, branch: str, name: str
+) -> SecretGrant:
+    mine = [one for one in site.secrets if one.name == name and one.is_for(gerrit_project, branch)]
     for one in mine:
         if one.is_in(environment):
             return one
-    project = f"{candidate.gerrit_project or '(no project)'}, branch {candidate.branch or '(none)'}"
+    project = f"{gerrit_project or '(no project)'}, branch {branch or '(none)'}"
     where = f", but not in environment {environment}" if mine else ""
     raise PolicyError(
         f"secret {name!r} is {'granted' if mine else 'not granted'} to {project}{where}",
@@ -90,14 +99,23 @@ def _grant(site: Site, environment: str, candidate: Candidate, name: str) -> Sec
 
 
 def _file(use: Mapping[str, Any], value: bytes) -> SecretFile:
-    mode = use.get("mode")
-    return SecretFile(
-        name=str(use.get("target") or use["source"]).rsplit("/", 1)[-1],
-        value=value,
-        uid=int(use.get("uid") or 0),
-        gid=int(use.get("gid") or 0),
-        mode=_MODE if mode is None else mode if isinstance(mode, int) else int(str(mode), 8),
-    )
+    """PolicyError for what is no plain file; the check may have been told to let it pass."""
+    mode, name = use.get("mode"), str(use.get("target") or use["source"]).rsplit("/", 1)[-1]
+    try:
+        if name in ("", ".", ".."):
+            raise ValueError(name)
+        return SecretFile(
+            name=name,
+            value=value,
+            uid=int(use.get("uid") or 0),
+            gid=int(use.get("gid") or 0),
+            mode=_MODE if mode is None else mode if isinstance(mode, int) else int(str(mode), 8),
+        )
+    except ValueError:
+        raise PolicyError(
+            f"secret {use['source']!r}: target, uid, gid or mode is none",
+            hint="write a plain file name, and numbers",
+        ) from None
 
 
 # -- reading ----------------------------------------------------------------------------
@@ -117,11 +135,7 @@ def _read(grant: SecretGrant) -> bytes:
     if grant.variable is not None:
         return os.environ.get(grant.variable, "").encode("utf-8", "surrogateescape")
     if grant.file is not None:
-        try:
-            with grant.file.open("rb") as file:
-                return file.read(LIMIT + 1)
-        except OSError as problem:
-            raise _unreadable(grant, str(problem.strerror)) from None
+        return _read_file(grant, grant.file)
     try:  # with the agent's own environment: the operator's program may need its token
         done = shell.run(grant.command or (), env_vars=os.environ, timeout=_COMMAND_LIMIT)
     except FileNotFoundError:
@@ -131,6 +145,18 @@ def _read(grant: SecretGrant) -> bytes:
     if done.code:
         raise _unreadable(grant, f"it ended with {done.code}")
     return done.stdout.removesuffix("\n").encode()
+
+
+def _read_file(grant: SecretGrant, path: Path) -> bytes:
+    """A pipe would let us wait for ever, under the environment's lock."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise _unreadable(grant, "it is no regular file")
+            return file.read(LIMIT + 1)
+    except OSError as problem:
+        raise _unreadable(grant, str(problem.strerror)) from None
 
 
 def _unreadable(grant: SecretGrant, why: str) -> ServiceError:

@@ -74,11 +74,41 @@ def model(tree: Tree, sources: Sources, notes: Notes) -> dict[str, Any] | None:
 def _write(folder: Path, sources: Sources) -> Path:
     """Puts the copies into `folder`; returns the main file."""
     for name, document in sources.documents.items():
-        _file(folder, name).write_text(dumped(document.data), encoding="utf-8")
+        data = _with_octal_modes(document.data)
+        _file(folder, name).write_text(dumped(data), encoding="utf-8")
     for name, content in sources.env_files.items():
         _file(folder, name).write_bytes(content)
     _file(folder, ".env").touch()
     return folder / next(iter(sources.documents))
+
+
+def _with_octal_modes(data: dict[str, Any]) -> dict[str, Any]:
+    """`mode: "0400"` of configs and secrets as the number that is meant.
+
+    Compose 2.26 takes the quoted text for a decimal number, which is another mode.
+    """
+    services = data.get("services")
+    if not isinstance(services, dict):
+        return data
+    found = {name: _with_modes_of(one) for name, one in services.items()}
+    return {**data, "services": found}
+
+
+def _with_modes_of(service: Any) -> Any:
+    if not isinstance(service, dict):
+        return service
+    found = dict(service)
+    for kind in ("configs", "secrets"):
+        if isinstance(service.get(kind), list):
+            found[kind] = [_with_mode(use) for use in service[kind]]
+    return found
+
+
+def _with_mode(use: Any) -> Any:
+    mode = use.get("mode") if isinstance(use, dict) else None
+    if isinstance(mode, str) and re.fullmatch(r"0?[0-7]{3,4}", mode):
+        return {**use, "mode": int(mode, 8)}
+    return use
 
 
 def _file(folder: Path, name: str) -> Path:

@@ -207,6 +207,7 @@ def test_who_is_not_let_in_is_told(
     assert "remote" in fails(6, tls=str(stranger))
     assert "remote" in fails(6, host=f"tcp://{remote.address}:2999")
     assert "remote" in fails(6, host=f"ssh://root@{remote.address}:2999", tls=None)
+    waiting.eventually(lambda: not _ssh_to(remote.address), 30)  # no connection to share
     (remote.folder / "known_hosts").rename(remote.folder / "known")
     try:
         unknown = fails(6, host=f"ssh://root@{remote.address}:2222", tls=None)

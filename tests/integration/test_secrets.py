@@ -29,7 +29,7 @@ services:
     tmpfs: ["/run"]
     secrets:
       - token
-      - {{source: key, target: the-key, uid: "33", gid: "34", mode: 0400}}
+      - {{source: key, target: the-key, uid: "33", gid: "34", mode: "0400"}}
       - own
   store:
     image: {PYTHON}

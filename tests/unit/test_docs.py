@@ -118,7 +118,7 @@ def shown_commands() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), sorted(set(shown_commands())))
 def test_every_command_that_is_shown_exists_with_its_options(page: str, line: str) -> None:
     """What a reader copies is not refused as a usage error by name."""
-    words = shlex.split(line.split(" > ")[0], comments=True)[1:]
+    words = shlex.split(line.split(" -- ")[0].split(" > ")[0], comments=True)[1:]
     known: click.Command = cli.pydeploy
     flags = set(options(cli.pydeploy)) | {"--help", "-h"}
     while words and not words[0].startswith("-") and isinstance(known, click.Group):

@@ -135,7 +135,10 @@ def _granted(scope: Scope, path: KeyPath, value: Any) -> Any:
     if is_off(value):
         return DROP
     if path[1] not in scope.granted:
-        mend = f"let the operator grant {str(path[1])!r} to this project and branch in site.yml"
+        mend = (
+            f"let the operator grant {str(path[1])!r} in site.yml, and say --gerrit-project and "
+            "--branch as Gerrit does"
+        )
         scope.note("policy.secret-not-granted", path, f"{path[1]!r} is not granted", mend=mend)
     return True
 

@@ -109,6 +109,7 @@ class RemoteEngine:
             with contextlib.suppress(ProcessLookupError, ValueError):
                 os.kill(int(pid.read_text()), signal.SIGKILL)
         (self.folder / "docker.pid").unlink(missing_ok=True)
+        (self.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
     def cut(self) -> None:
         """Pull the cable."""
@@ -131,6 +132,7 @@ class RemoteEngine:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         _erase(self.name)
+        _unmount(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def docker(self, *argv: str, check: bool = True, **more: Any) -> Any:
@@ -286,6 +288,14 @@ def _erase_dead() -> None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(one), signal.SIGKILL)
             _erase(path.name)
+
+
+def _unmount(folder: Path) -> None:
+    """dockerd mounts its data folder on itself, and leaves that when it was killed."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in reversed(mounts):
+        if mount.startswith(f"{folder}/"):
+            subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
 
 
 def _erase(name: str) -> None:

@@ -145,9 +145,10 @@ def test_what_is_being_worked_on_is_left_alone(
 
 def test_findings_as_data() -> None:
     """What `--json` prints."""
-    found = Findings(expired=("a",), orphans={"b": 2}, images=3, busy=("c",))
+    found = Findings(expired=("a",), expiring=("d",), orphans={"b": 2}, images=3, busy=("c",))
     assert {
         "expired": ["a"],
+        "expiring": ["d"],
         "orphans": {"b": 2},
         "images": 3,
         "busy": ["c"],
@@ -366,6 +367,7 @@ def test_a_removal_as_data() -> None:
         "removed": {"routes": 1},
         "residue": 1,
         "left": ["x"],
+        "backup": None,
     } == removal.as_dict()
     assert "superseded" == Removal(environment="1", superseded_by="x").as_dict()["state"]
 
