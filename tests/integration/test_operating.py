@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -73,18 +75,77 @@ def test_exec_hands_on_stdin_and_the_exit_code(live: LiveSite, deployed: int) ->
     assert "id" not in str(noted["program"])
 
 
+def test_exec_takes_only_its_own_options(live: LiveSite, deployed: int) -> None:
+    """Those before ENVIRONMENT; a `--` may stand before the command, which must be there."""
+    run = live.cli("exec", "--user", "1234", deployed, "web", "--", "id", "-u")
+    assert (0, "1234\n") == (run.code, run.stdout)
+    assert 64 == live.cli("exec", "--usr", "1234", deployed, "web", "id").code
+    for words in ([], ["--"]):
+        assert "COMMAND is missing" in live.cli("exec", deployed, "web", *words).stderr
+    assert live.cli("exec", deployed, "web", "no-such-program").code in (126, 127)
+    assert "there is no environment" in live.cli("exec", "nothing-there", "web", "id").stderr
+
+
 def test_exec_gives_the_terminal_where_there_is_one(live: LiveSite, deployed: int) -> None:
-    """A program asks whether it has one."""
+    """A program asks whether it has one, and Ctrl-C reaches it."""
+    with terminal(live, deployed, "test -t 0 && echo has-terminal; exec sleep 60") as (fd, process):
+        read_until(fd, b"has-terminal")
+        os.write(fd, b"\x03")
+        assert 130 == process.wait(20)
+    assert not runs(live, deployed, "sleep")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_goes_on_in_the_container(
+    live: LiveSite, deployed: int, number: signal.Signals
+) -> None:
+    """Who is interrupted (Jenkins aborts, a terminal is hung up) stops what it began there."""
+    script = "echo begun; sleep 77 & sleep 78"
+    with subprocess.Popen(
+        live.cli.argv("exec", deployed, "web", "sh", "-c", script),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert "begun\n" == process.stdout.readline()
+        process.send_signal(number)
+        assert 128 + number == process.wait(30)
+    # A shell starts what is in its background with SIGINT ignored.
+    assert (["sleep 77"] if number == signal.SIGINT else []) == runs(live, deployed, "sleep")
+
+
+@contextmanager
+def terminal(
+    live: LiveSite, environment: int, script: str
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """An exec of a shell script, and our end of its terminal."""
     master, slave = pty.openpty()
-    argv = live.cli.argv("exec", deployed, "web", "sh", "-c", "test -t 0 && echo has-terminal")
+    argv = live.cli.argv("exec", environment, "web", "sh", "-c", script)
     process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=subprocess.DEVNULL)
     os.close(slave)
-    seen = b""
-    until = time.monotonic() + 30
-    while b"has-terminal" not in seen and time.monotonic() < until:
-        seen += os.read(master, 1000)
-    assert 0 == process.wait(20)
-    os.close(master)
+    try:
+        yield master, process
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+
+
+def read_until(fd: int, word: bytes) -> None:
+    seen, until = b"", time.monotonic() + 30
+    while word not in seen:
+        assert time.monotonic() < until, seen
+        seen += os.read(fd, 1000)
+
+
+def runs(live: LiveSite, environment: int, program: str) -> list[str]:
+    """The command lines of a program in the environment's container."""
+    (container,) = live.containers(environment)
+    argv = ["docker", "top", container, "-eo", "pid,args"]
+    found = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    lines = [line.split(maxsplit=1)[1] for line in found.splitlines()]
+    return [line for line in lines if line.startswith(program)]
 
 
 def test_stats(live: LiveSite, deployed: int) -> None:
