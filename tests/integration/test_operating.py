@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -54,6 +55,8 @@ def test_an_end_that_comes_soon_is_said_once(live: LiveSite, deployed: int) -> N
     name = str(deployed)
     live.cli.ok("extend", name, "1h", "--exact")
     assert live.cli.ok("status", name)["is_expiring"]
+    assert "(soon)" in live.cli("status", name).stdout
+    assert name in live.cli.ok("prune", "--dry-run")["would_remove"]["expiring"]
     assert name in live.cli.ok("prune")["removed"]["expiring"]
     assert name not in live.cli.ok("prune")["removed"]["expiring"]
     told = live.cli.ok("audit", name, "--action", "expiring")
@@ -155,10 +158,16 @@ def test_stats(live: LiveSite, deployed: int) -> None:
     assert ("web", str(deployed), "local") == (web["service"], web["environment"], web["engine"])
     assert 0 < web["memory"] < web["memory_limit"] == 256 << 20
     assert web["processes"] >= 1
-    assert 0 <= web["cpu"] < 2
+    assert 0 <= web["cpu"] < 200
     assert web["memory"] == found["environments"][str(deployed)]["memory"]
     assert 1 == found["engines"]["local"]["containers"]
+    assert {} == found["away"]
     assert 64 == live.cli("stats", "nothing-there").code
+    for by, name in (("container", deployed), ("environment", deployed), ("engine", "local")):
+        lines = live.cli("stats", deployed, "--by", by).stdout.splitlines()
+        assert [by.upper() if by != "container" else "ENVIRONMENT", str(name)] == [
+            line.split("\t")[0] for line in lines
+        ]
 
 
 def test_audit(live: LiveSite, deployed: int, web: Write) -> None:
@@ -175,6 +184,14 @@ def test_audit(live: LiveSite, deployed: int, web: Write) -> None:
     (mine,) = live.cli.ok("audit", deployed, "--who", "wang@")
     assert f"{deployed}-2" == mine["release"]
     assert acts == live.cli.ok("audit", deployed, "--since", "1h")
+    follower = live.cli.start("audit", deployed, "--follow", "--limit", 1, "--json")
+    assert follower.stdout
+    assert acts[0] == json.loads(follower.stdout.readline())
+    live.cli.ok("extend", deployed, "5d")
+    assert "extend" == json.loads(follower.stdout.readline())["action"]
+    follower.send_signal(signal.SIGINT)
+    follower.communicate(timeout=20)
+    assert 130 == follower.returncode
 
 
 def test_restart_of_one_service(live: LiveSite, deployed: int) -> None:
