@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 Argv = tuple[str, ...]
 
@@ -14,12 +14,17 @@ def execute(
     is_fed: bool = False,
     has_terminal: bool = False,
     user: str | None = None,
+    env_vars: Mapping[str, str] | None = None,
 ) -> Argv:
-    """Run `command` in a container; `is_fed` if it reads our stdin."""
+    """Run `command` in a container; `is_fed` if it reads our stdin.
+
+    `env_vars` are no place for secrets: everybody on the machine can read an argv.
+    """
     options = [
         *(["--interactive"] if is_fed else []),
         *(["--tty"] if has_terminal else []),
         *([f"--user={user}"] if user else []),
+        *(f"--env={name}={value}" for name, value in (env_vars or {}).items()),
     ]
     return ("docker", "exec", *options, container, *command)
 

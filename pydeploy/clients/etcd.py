@@ -136,20 +136,33 @@ class Etcd:
         found = self.call("kv/range", {"key": _encode(key)}).get("kvs", [])
         return _key_value(found[0]) if found else None
 
-    def range(self, prefix: str, *, revision: int = 0) -> Range:
-        """All keys below `prefix`, sorted by key."""
+    def range(self, prefix: str, *, revision: int = 0, since: int = 0) -> Range:
+        """All keys below `prefix`, sorted by key; only those written at or after `since`."""
         body = {"key": _encode(prefix), "range_end": _prefix_end(prefix), "revision": str(revision)}
-        answer = self.call("kv/range", body)
+        answer = self.call("kv/range", body | {"min_mod_revision": str(since)})
         return Range(
             kvs=tuple(_key_value(kv) for kv in answer.get("kvs", [])), revision=_revision(answer)
         )
 
-    def last(self, prefix: str, *, before: str = "", limit: int) -> tuple[KeyValue, ...]:
-        """The last `limit` keys below `prefix` (and below `before`), from the last one on."""
+    def first(self, prefix: str) -> KeyValue | None:
+        """The first key below `prefix`."""
+        body = {"key": _encode(prefix), "range_end": _prefix_end(prefix), "limit": "1"}
+        found = self.call("kv/range", body).get("kvs", [])
+        return _key_value(found[0]) if found else None
+
+    def last(
+        self, prefix: str, *, start: str = "", before: str = "", limit: int, revision: int = 0
+    ) -> tuple[KeyValue, ...]:
+        """The last `limit` keys below `prefix`, from the last one on.
+
+        etcd reads and sorts the whole range for it: where there are many, bound it by `start`
+        and by `before` (both keys; `before` itself is not in it).
+        """
         body = {
-            "key": _encode(prefix),
+            "key": _encode(start or prefix),
             "range_end": _encode(before) if before else _prefix_end(prefix),
             "limit": str(limit),
+            "revision": str(revision),
             "sort_order": "DESCEND",
             "sort_target": "KEY",
         }

@@ -20,7 +20,6 @@ from typing import IO, Any, cast
 LineSink = Callable[[str], None]
 TAIL_LINES = 200
 _KILL_AFTER = 5.0
-_FROM_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # sent to whoever is in front, too
 
 # Should we be killed with -9, what we run must not go on creating containers: util-linux's
 # setpriv asks the kernel to kill it with us (PR_SET_PDEATHSIG).
@@ -129,13 +128,30 @@ def run(
 
 
 def hand_over(argv: Sequence[str], *, env_vars: Mapping[str, str]) -> int:
-    """Run `argv` with our own stdin, stdout and stderr, and its signals; its exit code."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _FROM_A_TERMINAL}
+    """Run `argv` with our own terminal or stdin, stdout and stderr; its exit code.
+
+    Raises FileNotFoundError, or Interrupted once the program was stopped; here a terminal that
+    was hung up interrupts, too.
+    """
+    with _hang_up_interrupts(), subprocess.Popen(argv, env=dict(env_vars)) as process:
+        try:
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+    return code if code >= 0 else 128 - code
+
+
+@contextlib.contextmanager
+def _hang_up_interrupts() -> Iterator[None]:
+    """Unless it is ignored (nohup), SIGHUP does within the block what SIGTERM does."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     try:
-        return subprocess.run(argv, env=dict(env_vars), check=False).returncode
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGHUP, before)
 
 
 def pipe(

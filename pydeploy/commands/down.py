@@ -18,14 +18,17 @@ def command(purge: bool, force: bool) -> None:
     With --purge nothing of the site is left, nor the images it built; environments have to be
     removed first.
     """
-    from pydeploy.deploy import garbage, session
+    from pydeploy.deploy import garbage, session, turn
     from pydeploy.platform import lifecycle
-    from pydeploy.state import store
+    from pydeploy.state import audit
 
     site = cli.load_site()
-    lifecycle.down(site, store.connect(site), purge=purge, force=force)
+    opened = session.open_session(site)
+    # Before, because etcd may be one of the parts.
+    audit.record(opened.store, "down", "", "begun", purge=purge, force=force)
+    with turn.audited(opened, "down", ""):
+        lifecycle.down(site, opened.store, purge=purge, force=force)
     if purge:  # no record is left that would name them
-        opened = session.open_session(site)
         for name in site.engines:
             garbage.erase_all_from_engine(site, opened.engine_of(name))
     console.say(f"site {site.site!r} is {'gone' if purge else 'down'}")

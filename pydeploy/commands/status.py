@@ -47,12 +47,16 @@ def _print_all(found: list[dict[str, Any]]) -> None:
                 one["state"],
                 one["health"],
                 overview.age(one["updated"]),
-                overview.left(one["expires"]) + (" (soon)" if one["is_expiring"] else ""),
+                overview.left(one["expires"]) + _soon(one),
                 one["url"] or "",
             )
             for one in found
         ],
     )
+
+
+def _soon(one: dict[str, Any]) -> str:
+    return " (soon)" if one["is_expiring"] else ""
 
 
 def _volumes(one: dict[str, Any]) -> list[tuple[str, str]]:
@@ -78,7 +82,7 @@ def _print_one(one: dict[str, Any]) -> None:
         *(("image", f"{image['service']}  {image['digest']}") for image in one["images"]),
         ("created", one["created"]),
         ("updated", one["updated"]),
-        ("expires", one["expires"] or "never"),
+        ("expires", (one["expires"] or "never") + _soon(one)),
     ]
     for name, value in rows:
         if value:

@@ -26,12 +26,19 @@ def command(dry_run: bool, as_json: bool) -> None:
     losing a request, etcd after a snapshot.
     """
     from pydeploy.config import site as site_config
+    from pydeploy.deploy import session, turn
     from pydeploy.platform import lifecycle
-    from pydeploy.state import store
+    from pydeploy.state import audit
 
     site = cli.load_site()
     file = site_config.locate(click.get_current_context().find_root().obj, os.environ)
-    running = lifecycle.up(site, file, store.connect(site), os.environ, is_dry=dry_run)
+    opened = session.open_session(site)
+    if dry_run:
+        running = lifecycle.up(site, file, opened.store, os.environ, is_dry=True)
+    else:
+        with turn.audited(opened, "up", ""):
+            running = lifecycle.up(site, file, opened.store, os.environ)
+        audit.record(opened.store, "up", "", "running", services=", ".join(running.services))
     _print(site, running, as_json)
 
 

@@ -54,21 +54,35 @@ def of_record(session: Session, record: Environment) -> tuple[health.ContainerSt
     return tuple(sorted(found, key=lambda state: state.service))
 
 
+def of_service(session: Session, record: Environment, service: str) -> str:
+    """The id of the container of a service, running or not; UsageError if there is none."""
+    return _of_service(session, record, service).identity
+
+
 def running(session: Session, environment: str, service: str) -> str:
     """The id of the container in which a service of an environment runs; UsageError if none."""
     record = session.store.environment(environment)
-    found = {one.service: one for one in of_record(session, record)} if record else {}
-    if service not in found:
+    if record is None:
         raise UsageError(
-            f"environment {environment} has no service {service!r}",
-            hint=f"choose one of: {', '.join(found) or 'none'}",
+            f"there is no environment {environment!r}", hint="`pydeploy status` lists them"
         )
-    if found[service].status != "running":
+    found = _of_service(session, record, service)
+    if found.status != "running":
         raise UsageError(
-            f"{service} of {environment} does not run: it is {found[service].status}",
+            f"{service} of {environment} does not run: it is {found.status}",
             hint=f"`pydeploy logs {environment} {service}` says why",
         )
-    return found[service].identity
+    return found.identity
+
+
+def _of_service(session: Session, record: Environment, service: str) -> health.ContainerState:
+    found = {one.service: one for one in of_record(session, record)}
+    if service not in found:
+        raise UsageError(
+            f"environment {record.name} has no service {service!r}",
+            hint=f"choose one of: {', '.join(found) or 'none'}",
+        )
+    return found[service]
 
 
 def wait_up(engine: DockerEngine, identity: str, limit: float) -> bool:

@@ -12,7 +12,7 @@ from pydeploy.deploy.session import Session
 from pydeploy.errors import Fenced, ServiceError, UsageError
 from pydeploy.state import audit, store
 from pydeploy.state.lock import Held
-from pydeploy.state.records import Environment
+from pydeploy.state.records import Environment, Wanted
 
 
 def extend(
@@ -20,7 +20,8 @@ def extend(
 ) -> Environment:
     """The record, which ends `ttl` seconds from now, or never (None, named environments only).
 
-    UsageError where that is sooner than now agreed, unless it `may_shorten`.
+    UsageError where that is sooner than now agreed, unless it `may_shorten`; and for what is being
+    removed, because prune finishes a remove that died, whatever the record says.
     """
     if ttl is None and name.isdigit():
         raise UsageError(
@@ -29,6 +30,7 @@ def extend(
     existing(session, name)
     with turn.lock_of(session, name) as held:
         record = existing(session, name)
+        _expect_wanted(session, name)
         expires = _expires(session, ttl)
         if not may_shorten and _is_sooner(expires, record.expires):
             raise UsageError(
@@ -59,6 +61,15 @@ def is_expiring(session: Session, record: Environment) -> bool:
         return False
     left = (datetime.fromisoformat(record.expires) - store.now()).total_seconds()
     return 0 < left <= session.site.defaults.expiry_warning
+
+
+def _expect_wanted(session: Session, name: str) -> None:
+    found = session.store.read(session.store.keys.wanted(name), Wanted)
+    if found and found[1].action == "remove":
+        raise UsageError(
+            f"{name} is being removed, as {found[1].by} wished",
+            hint="deploy it again if it shall stay",
+        )
 
 
 def _expires(session: Session, ttl: int | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydeploy import names
+from pydeploy.deploy import containers
 from pydeploy.deploy.session import Session
 from pydeploy.errors import UsageError
 from pydeploy.state.records import Environment
@@ -36,17 +36,11 @@ def lines(
     if record.state == "completed" or record.current is None:
         yield from kept(session, environment).splitlines()[-tail:]
         return
+    if service is not None:
+        wanted = {service: containers.of_service(session, record, service)}
+    else:
+        wanted = {one.service: one.identity for one in containers.of_record(session, record)}
     engine = session.engine_of(record.current.engine)
-    scope = session.scope(environment, record.current.attempt)
-    with engine.answering():
-        containers = engine.api.containers(all=True, filters=scope.filters())
-    names_found = {one["Labels"].get(names.SERVICE, "?"): one["Id"] for one in containers}
-    if service is not None and service not in names_found:
-        raise UsageError(
-            f"environment {environment} has no service {service!r}",
-            hint=f"choose one of: {', '.join(sorted(names_found))}",
-        )
-    wanted = {service: names_found[service]} if service else names_found
     for name, container in sorted(wanted.items()):
         prefix = f"{name} | " if len(wanted) > 1 else ""
         with engine.answering():

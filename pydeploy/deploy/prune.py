@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from pydeploy import console
@@ -29,7 +30,7 @@ from pydeploy.state.records import Environment, Wanted
 class Findings:
     """What should be gone; `busy` environments are looked at next time.
 
-    `expiring` are those that go soon, and nobody has been told yet.
+    `expiring` are those that go soon, and nobody had been told yet.
     """
 
     expired: tuple[str, ...] = ()  # or wished away by a remove that did not finish
@@ -83,8 +84,10 @@ def prune(session: Session) -> tuple[Findings, Findings]:
     found = look(session)
     for environment in found.expired:
         _each(session, environment, _remove_if_over)
+    told: list[str] = []
     for environment in found.expiring:
-        _each(session, environment, _tell)
+        _each(session, environment, partial(_tell, told))
+    found = replace(found, expiring=tuple(told))
     for environment in found.orphans:
         _each(session, environment, _remove_orphans)
     if found.images:
@@ -139,14 +142,15 @@ def _is_to_be_told(session: Session, record: Environment) -> bool:
     return extend.is_expiring(session, record) and record.warned != record.expires
 
 
-def _tell(session: Session, environment: str, held: Held) -> None:
-    """Note, once for each time of its end, that an environment ends soon."""
+def _tell(told: list[str], session: Session, environment: str, held: Held) -> None:
+    """Note, once for each time of its end, that an environment ends soon; who does adds it."""
     record = session.store.environment(environment)
     if record is None or not _is_to_be_told(session, record):
         return
     extend.write(session, record.model_copy(update={"warned": record.expires}), held)
     console.warn(f"{environment} expires at {record.expires}; `pydeploy extend {environment} 2d`")
     audit.record(session.store, "expiring", environment, "told", expires=record.expires)
+    told.append(environment)
 
 
 def _remove_orphans(session: Session, environment: str, held: Held) -> None:

@@ -2,80 +2,92 @@
 
 The engine's own two samples a second apart would be a second for each; here all containers are
 asked twice in one pass, `_PAUSE` apart, and the processor's share is computed between them.
+Engines are asked at the same time, and one that has not answered within `_LIMIT` is away.
 """
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from pydeploy import console, names
+from pydeploy import names
 from pydeploy.clients.docker import DockerEngine
+from pydeploy.deploy import usage
 from pydeploy.deploy.session import Session
+from pydeploy.deploy.usage import Usage
 from pydeploy.errors import ServiceError
+from pydeploy.state.records import Environment
 
 _WORKERS = 16
 _PAUSE = 0.5  # seconds between the two samples
-_NANO = 1e9
+_LIMIT = 20.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usage:
-    """Of one container.  `cpu` is in processors (1.5: one and a half), the rest in bytes."""
+class Sample:
+    """The running containers, the biggest first; and why an engine said nothing."""
 
-    engine: str
-    environment: str
-    service: str
-    cpu: float
-    memory: int
-    memory_limit: int
-    network_in: int
-    network_out: int
-    block_read: int
-    block_write: int
-    processes: int
-    restarts: int
-    is_oom_killed: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    containers: tuple[Usage, ...]
+    away: dict[str, str]
 
 
 def sample(
-    session: Session, environments: Iterable[str], sleep: Callable[[float], None] = time.sleep
-) -> list[Usage]:
-    """The running containers of these environments (of all without any), the biggest first.
+    session: Session,
+    records: Collection[Environment] = (),
+    *,
+    limit: float = _LIMIT,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Sample:
+    """Of these environments, on the engines that they are on; of everything without any."""
+    wanted = {one.name for one in records}
+    asked = _engines(session, records)
+    answers: queue.Queue[tuple[str, list[Usage] | ServiceError]] = queue.Queue()
 
-    An engine that does not answer is said, and left out.
-    """
-    wanted = set(environments)
-    found: list[Usage] = []
-    for name in session.site.engines:
+    def ask(name: str) -> None:
         try:
-            found += _of_engine(session, session.engine_of(name), wanted, sleep)
+            answers.put((name, _of_engine(session, session.engine_of(name), wanted, sleep)))
         except ServiceError as away:
-            console.warn(f"engine {name}: {away.message}")
-    return sorted(found, key=lambda one: one.memory, reverse=True)
+            answers.put((name, away))
+
+    for name in asked:  # daemons: one that hangs is not waited for, at the end neither
+        threading.Thread(target=ask, args=(name,), daemon=True).start()
+    found: list[Usage] = []
+    away = dict.fromkeys(asked, f"no answer within {limit:g} seconds")
+    for name, answer in _within(limit, answers, len(asked)):
+        if isinstance(answer, ServiceError):
+            away[name] = answer.message
+        else:
+            del away[name]
+            found += answer
+    by_memory = sorted(found, key=lambda one: one.memory, reverse=True)
+    return Sample(containers=tuple(by_memory), away=away)
 
 
-def by(usages: Iterable[Usage], attribute: str) -> dict[str, dict[str, float]]:
-    """Sums by `environment` or `engine`: cpu, memory, containers."""
-    sums: dict[str, dict[str, float]] = {}
-    for one in usages:
-        total = sums.setdefault(getattr(one, attribute), {"cpu": 0.0, "memory": 0, "containers": 0})
-        total["cpu"] = round(total["cpu"] + one.cpu, 3)
-        total["memory"] += one.memory
-        total["containers"] += 1
-    return sums
+def _engines(session: Session, records: Collection[Environment]) -> list[str]:
+    """An engine on which none of the environments is has nothing to say."""
+    named = {one.current.engine for one in records if one.current}
+    named |= {one.kept.engine for one in records if one.kept}
+    return [name for name in session.site.engines if name in named or not records]
+
+
+def _within(limit: float, answers: queue.Queue[Any], count: int) -> Iterable[Any]:
+    until = time.monotonic() + limit
+    for _ in range(count):
+        try:
+            yield answers.get(timeout=max(until - time.monotonic(), 0))
+        except queue.Empty:
+            return
 
 
 def _of_engine(
     session: Session, engine: DockerEngine, wanted: set[str], sleep: Callable[[float], None]
 ) -> list[Usage]:
-    with engine.answering():
+    with engine.obeying():
         listed = engine.api.containers(filters=session.scope().filters())
     mine = [one for one in listed if not wanted or one["Labels"][names.ENVIRONMENT] in wanted]
     if not mine:
@@ -87,7 +99,7 @@ def _of_engine(
         states = list(pool.map(lambda one: _inspect(engine, one["Id"]), mine))
     samples = zip(mine, first, second, states, strict=True)
     return [
-        _usage(engine.name, one["Labels"], before, after, state)
+        usage.of(engine.name, one["Labels"], before, after, state)
         for one, before, after, state in samples
         if before and after and state
     ]
@@ -107,59 +119,8 @@ def _inspect(engine: DockerEngine, container: str) -> dict[str, Any]:
 def _unless_gone(engine: DockerEngine, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     import docker.errors
 
-    with engine.answering():
+    with engine.obeying():
         try:
             return act()
         except docker.errors.NotFound:
             return {}
-
-
-def _usage(
-    engine: str,
-    labels: dict[str, str],
-    before: dict[str, Any],
-    after: dict[str, Any],
-    inspected: dict[str, Any],
-) -> Usage:
-    networks = (after.get("networks") or {}).values()
-    blocks = (after.get("blkio_stats") or {}).get("io_service_bytes_recursive") or []
-    memory = after.get("memory_stats") or {}
-    return Usage(
-        engine=engine,
-        environment=labels.get(names.ENVIRONMENT, ""),
-        service=labels.get(names.SERVICE, ""),
-        cpu=round(_cpu(before, after), 3),
-        memory=_memory(memory),
-        memory_limit=int(memory.get("limit", 0)),
-        network_in=sum(one["rx_bytes"] for one in networks),
-        network_out=sum(one["tx_bytes"] for one in networks),
-        block_read=sum(one["value"] for one in blocks if one["op"].lower() == "read"),
-        block_write=sum(one["value"] for one in blocks if one["op"].lower() == "write"),
-        processes=int((after.get("pids_stats") or {}).get("current", 0)),
-        restarts=int(inspected.get("RestartCount", 0)),
-        is_oom_killed=bool(inspected["State"].get("OOMKilled")),
-    )
-
-
-def _cpu(before: dict[str, Any], after: dict[str, Any]) -> float:
-    """Processors in use between two samples."""
-    spent = _total(after) - _total(before)
-    seconds = _read(after) - _read(before)
-    return max(spent, 0) / _NANO / seconds if seconds > 0 else 0.0
-
-
-def _total(sample_: dict[str, Any]) -> int:
-    return int(sample_["cpu_stats"]["cpu_usage"].get("total_usage", 0))
-
-
-def _read(sample_: dict[str, Any]) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(f"{sample_['read'][:26].rstrip('Z')}+00:00").timestamp()
-
-
-def _memory(memory: dict[str, Any]) -> int:
-    """Without the page cache that can be dropped, as `docker stats` counts."""
-    detail = memory.get("stats") or {}
-    cache = detail.get("inactive_file", detail.get("total_inactive_file", 0))
-    return max(int(memory.get("usage", 0)) - int(cache), 0)

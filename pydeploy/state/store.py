@@ -29,6 +29,10 @@ class Store:
     keys: Keys
     audit_kept: int = 30 * 86400  # seconds
 
+    def revision(self) -> int:
+        """Of the last write to etcd, whoever made it."""
+        return self.etcd.range(f"{self.keys.root}/revision").revision  # there is no such key
+
     def environment(self, name: str) -> Environment | None:
         kv = self.etcd.get(self.keys.environment(name))
         return Environment.read(kv.value) if kv else None

@@ -28,7 +28,7 @@ def changes(
     Goes on where it stopped after a reconnect.  After a compaction what happened in between is
     lost: `on_gap` is told, and an `event: resync` says so in the stream.
     """
-    revision = since - 1 if since is not None else _now(store)
+    revision = since - 1 if since is not None else store.revision()
     yield {"revision": revision, "event": "start"}
     stop = stop or threading.Event()
     pause = _BACKOFF_FIRST
@@ -45,7 +45,7 @@ def changes(
                     revision = max(revision, batch.revision)
         except Compacted as gap:
             with suppress(ServiceError):  # then the next watch says the same again
-                revision = _now(store)
+                revision = store.revision()
                 on_gap(f"the history before now is gone ({gap})")
                 yield {"revision": revision, "event": "resync"}
         except WatchLost:
@@ -54,10 +54,6 @@ def changes(
             on_gap(away.message)
         stop.wait(pause)
         pause = min(pause * 2, _BACKOFF_LAST)
-
-
-def _now(store: Store) -> int:
-    return store.etcd.range(f"{store.keys.root}/revision").revision  # of the store; no such key
 
 
 def _shown(store: Store, event: Event) -> dict[str, Any] | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -52,6 +55,8 @@ def test_an_end_that_comes_soon_is_said_once(live: LiveSite, deployed: int) -> N
     name = str(deployed)
     live.cli.ok("extend", name, "1h", "--exact")
     assert live.cli.ok("status", name)["is_expiring"]
+    assert "(soon)" in live.cli("status", name).stdout
+    assert name in live.cli.ok("prune", "--dry-run")["would_remove"]["expiring"]
     assert name in live.cli.ok("prune")["removed"]["expiring"]
     assert name not in live.cli.ok("prune")["removed"]["expiring"]
     told = live.cli.ok("audit", name, "--action", "expiring")
@@ -73,18 +78,77 @@ def test_exec_hands_on_stdin_and_the_exit_code(live: LiveSite, deployed: int) ->
     assert "id" not in str(noted["program"])
 
 
+def test_exec_takes_only_its_own_options(live: LiveSite, deployed: int) -> None:
+    """Those before ENVIRONMENT; a `--` may stand before the command, which must be there."""
+    run = live.cli("exec", "--user", "1234", deployed, "web", "--", "id", "-u")
+    assert (0, "1234\n") == (run.code, run.stdout)
+    assert 64 == live.cli("exec", "--usr", "1234", deployed, "web", "id").code
+    for words in ([], ["--"]):
+        assert "COMMAND is missing" in live.cli("exec", deployed, "web", *words).stderr
+    assert live.cli("exec", deployed, "web", "no-such-program").code in (126, 127)
+    assert "there is no environment" in live.cli("exec", "nothing-there", "web", "id").stderr
+
+
 def test_exec_gives_the_terminal_where_there_is_one(live: LiveSite, deployed: int) -> None:
-    """A program asks whether it has one."""
+    """A program asks whether it has one, and Ctrl-C reaches it."""
+    with terminal(live, deployed, "test -t 0 && echo has-terminal; exec sleep 60") as (fd, process):
+        read_until(fd, b"has-terminal")
+        os.write(fd, b"\x03")
+        assert 130 == process.wait(20)
+    assert not runs(live, deployed, "sleep")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_goes_on_in_the_container(
+    live: LiveSite, deployed: int, number: signal.Signals
+) -> None:
+    """Who is interrupted (Jenkins aborts, a terminal is hung up) stops what it began there."""
+    script = "echo begun; sleep 77 & sleep 78"
+    with subprocess.Popen(
+        live.cli.argv("exec", deployed, "web", "sh", "-c", script),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert "begun\n" == process.stdout.readline()
+        process.send_signal(number)
+        assert 128 + number == process.wait(30)
+    # A shell starts what is in its background with SIGINT ignored.
+    assert (["sleep 77"] if number == signal.SIGINT else []) == runs(live, deployed, "sleep")
+
+
+@contextmanager
+def terminal(
+    live: LiveSite, environment: int, script: str
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """An exec of a shell script, and our end of its terminal."""
     master, slave = pty.openpty()
-    argv = live.cli.argv("exec", deployed, "web", "sh", "-c", "test -t 0 && echo has-terminal")
+    argv = live.cli.argv("exec", environment, "web", "sh", "-c", script)
     process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=subprocess.DEVNULL)
     os.close(slave)
-    seen = b""
-    until = time.monotonic() + 30
-    while b"has-terminal" not in seen and time.monotonic() < until:
-        seen += os.read(master, 1000)
-    assert 0 == process.wait(20)
-    os.close(master)
+    try:
+        yield master, process
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+
+
+def read_until(fd: int, word: bytes) -> None:
+    seen, until = b"", time.monotonic() + 30
+    while word not in seen:
+        assert time.monotonic() < until, seen
+        seen += os.read(fd, 1000)
+
+
+def runs(live: LiveSite, environment: int, program: str) -> list[str]:
+    """The command lines of a program in the environment's container."""
+    (container,) = live.containers(environment)
+    argv = ["docker", "top", container, "-eo", "pid,args"]
+    found = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    lines = [line.split(maxsplit=1)[1] for line in found.splitlines()]
+    return [line for line in lines if line.startswith(program)]
 
 
 def test_stats(live: LiveSite, deployed: int) -> None:
@@ -94,10 +158,16 @@ def test_stats(live: LiveSite, deployed: int) -> None:
     assert ("web", str(deployed), "local") == (web["service"], web["environment"], web["engine"])
     assert 0 < web["memory"] < web["memory_limit"] == 256 << 20
     assert web["processes"] >= 1
-    assert 0 <= web["cpu"] < 2
+    assert 0 <= web["cpu"] < 200
     assert web["memory"] == found["environments"][str(deployed)]["memory"]
     assert 1 == found["engines"]["local"]["containers"]
+    assert {} == found["away"]
     assert 64 == live.cli("stats", "nothing-there").code
+    for by, name in (("container", deployed), ("environment", deployed), ("engine", "local")):
+        lines = live.cli("stats", deployed, "--by", by).stdout.splitlines()
+        assert [by.upper() if by != "container" else "ENVIRONMENT", str(name)] == [
+            line.split("\t")[0] for line in lines
+        ]
 
 
 def test_audit(live: LiveSite, deployed: int, web: Write) -> None:
@@ -114,6 +184,14 @@ def test_audit(live: LiveSite, deployed: int, web: Write) -> None:
     (mine,) = live.cli.ok("audit", deployed, "--who", "wang@")
     assert f"{deployed}-2" == mine["release"]
     assert acts == live.cli.ok("audit", deployed, "--since", "1h")
+    follower = live.cli.start("audit", deployed, "--follow", "--limit", 1, "--json")
+    assert follower.stdout
+    assert acts[0] == json.loads(follower.stdout.readline())
+    live.cli.ok("extend", deployed, "5d")
+    assert "extend" == json.loads(follower.stdout.readline())["action"]
+    follower.send_signal(signal.SIGINT)
+    follower.communicate(timeout=20)
+    assert 130 == follower.returncode
 
 
 def test_restart_of_one_service(live: LiveSite, deployed: int) -> None:

@@ -113,6 +113,40 @@ def test_range_in_the_past(etcd: Etcd, root: str) -> None:
     assert ["old"] == [kv.value for kv in etcd.range(f"{root}/", revision=then).kvs]
 
 
+def test_range_of_what_was_written_since(etcd: Etcd, root: str) -> None:
+    """At that revision or after it, in the order of keys."""
+    etcd.put(f"{root}/a", "old")
+    since = etcd.put(f"{root}/c", "new")
+    etcd.put(f"{root}/b", "newer")
+    assert ["newer", "new"] == [kv.value for kv in etcd.range(f"{root}/", since=since).kvs]
+
+
+def test_the_first_key(etcd: Etcd, root: str) -> None:
+    """Below the prefix; None where there is none."""
+    etcd.put(f"{root}0", "a neighbour")
+    assert etcd.first(f"{root}/") is None
+    for name in ("b", "a"):
+        etcd.put(f"{root}/{name}", name)
+    first = etcd.first(f"{root}/")
+    assert first is not None
+    assert "a" == first.value
+
+
+def test_the_last_keys(etcd: Etcd, root: str) -> None:
+    """From the last one on; within bounds, and as it was at a revision."""
+    for name in "abcd":
+        etcd.put(f"{root}/{name}", name)
+    then = etcd.put(f"{root}0", "a neighbour")
+    etcd.put(f"{root}/e", "e")
+
+    def last(**bounds: Any) -> str:
+        return "".join(kv.value for kv in etcd.last(f"{root}/", limit=3, **bounds))
+
+    assert "edc" == last()
+    assert "dcb" == last(revision=then)
+    assert "cb" == last(start=f"{root}/b", before=f"{root}/d")
+
+
 def test_delete(etcd: Etcd, root: str) -> None:
     """One key, or all below a prefix with their number."""
     for name in ("a", "b", "c"):

@@ -267,3 +267,56 @@ def test_an_interrupt_stops_the_program(tmp_path: Path) -> None:
     _, err = parent.communicate(timeout=8)
     assert b"Interrupted" in err
     assert not is_alive(child)
+
+
+# -- what is handed over ----------------------------------------------------------------
+
+
+def handing_over(script: str) -> subprocess.Popen[bytes]:
+    """A pydeploy that has handed its stdin and stdout over to `script`."""
+    program = (
+        "import os, sys\n"
+        "from pydeploy import errors, interrupts\n"
+        "from pydeploy.clients import shell\n"
+        "interrupts.install()\n"
+        "try:\n"
+        f"    sys.exit(shell.hand_over(['sh', '-c', {script!r}], env_vars=os.environ))\n"
+        "except errors.Interrupted as signalled:\n"
+        "    sys.exit(signalled.exit_code)"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def test_stdin_stdout_and_the_exit_code_are_the_programs() -> None:
+    """As they come, also bytes that are no text."""
+    process = handing_over("cat; exit 7")
+    assert (b"\xff\n", None) == process.communicate(b"\xff\n", timeout=8)
+    assert 7 == process.returncode
+
+
+def test_a_program_that_a_signal_ended() -> None:
+    """128 and the number, as a shell has it."""
+    process = handing_over("kill -9 $$")
+    process.communicate(timeout=8)
+    assert 137 == process.returncode
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_stops_what_has_our_terminal(number: signal.Signals, tmp_path: Path) -> None:
+    """Also when the terminal was hung up, which ends a process without a word elsewhere."""
+    file = tmp_path / "pid"
+    process = handing_over(f"echo $$ > {file}; exec sleep 30")
+    child = pid_in(file)
+    process.send_signal(number)
+    process.communicate(timeout=8)
+    assert 128 + number == process.returncode
+    assert not is_alive(child)
+
+
+def test_the_handler_of_sighup_comes_back() -> None:
+    """The block is over, and so is its meaning."""
+    before = signal.getsignal(signal.SIGHUP)
+    assert 0 == shell.hand_over(["true"], env_vars=os.environ)
+    assert before == signal.getsignal(signal.SIGHUP)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +16,8 @@ from pydeploy.deploy.prune import Findings
 from pydeploy.deploy.remove import Removal
 from pydeploy.deploy.session import Session
 from pydeploy.errors import CapacityError, Fenced, Interrupted, ServiceError
-from pydeploy.state import claims, lock, work
+from pydeploy.state import audit, claims, lock, work
+from pydeploy.state import store as store_module
 from pydeploy.state.records import Change, Environment, PortClaim, Route
 from pydeploy.state.store import Store
 from tests.unit.deploy.samples import environment, release
@@ -82,6 +85,39 @@ def test_what_has_expired(session: Session, expires: str | None, found: tuple[st
     """Its time is over; without a time it never is."""
     record(session.store, environment(expires=expires, current=None))
     assert found == prune.look(session).expired
+
+
+def test_an_end_that_comes_soon(session: Session) -> None:
+    """Said once for each time of the end, however often prune runs; what has time is not."""
+    soon = store_module.timestamp(store_module.now() + timedelta(minutes=90))
+    later = store_module.timestamp(store_module.now() + timedelta(minutes=150))
+    record(session.store, environment(expires=soon))
+    record(session.store, environment("10021", expires=later))
+    assert ("10020",) == prune.look(session).expiring
+    assert ("10020",) == prune.prune(session)[0].expiring
+    told = session.store.environment("10020")
+    assert told is not None
+    assert soon == told.warned
+    assert () == prune.prune(session)[0].expiring
+    sooner = store_module.timestamp(store_module.now() + timedelta(minutes=60))
+    record(session.store, told.model_copy(update={"expires": sooner}))
+    assert ("10020",) == prune.prune(session)[0].expiring
+    acts = audit.read(session.store, audit.Filter(action="expiring"), limit=9)
+    assert [sooner, soon] == [one["expires"] for one in acts]
+
+
+def test_who_is_not_told_is_told_next_time(session: Session) -> None:
+    """A lock in the way, or another prune that was faster: this one has told nobody."""
+    soon = store_module.timestamp(store_module.now() + timedelta(minutes=90))
+    record(session.store, environment(expires=soon))
+    told: list[str] = []
+    key = session.store.keys.lock("10020")
+    with lock.hold(session.store.etcd, key, session.holder(), wait=0) as mine:
+        prune._each(session, "10020", partial(prune._tell, told))
+        assert [] == told
+        prune._tell(told, session, "10020", mine)
+        prune._tell(told, session, "10020", mine)
+    assert ["10020"] == told
 
 
 def test_leftovers(session: Session, there: dict[str, list[Any]]) -> None:
