@@ -6,12 +6,15 @@ import contextlib
 import inspect
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pydeploy.clients import reach
+from pydeploy.clients.tunnel import Broken, Tunnel
 from pydeploy.config.site import Engine
-from pydeploy.errors import ServiceError
+from pydeploy.errors import ServiceError, SiteConfigError
 
 if TYPE_CHECKING:
     import docker
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 _TIMEOUT = 60  # seconds for one request; removing a big image takes a while
 _CONNECT_TIMEOUT = 5  # seconds; an engine that is elsewhere may have gone without a word
 _SILENCE = 10_000  # milliseconds after which what was sent and not received ends a connection
+_LONG = 2.0  # seconds; an engine that is away and says so at once may be asked again at once
+_REST = 10.0  # seconds for which one that is away without a word is not asked again
+_LOOK = 5.0  # seconds between looks at an engine that others wait for
 
 
 class DockerEngine:
@@ -29,40 +35,58 @@ class DockerEngine:
         self.settings = settings
         self.host = settings.host
         self.is_local = settings.host.startswith("unix://")
+        self._tunnel = Tunnel(settings.host) if settings.host.startswith("ssh://") else None
+        self._away: tuple[float, ServiceError] | None = None  # since when, without a word
 
     @cached_property
     def sdk(self) -> docker.DockerClient:
         """The SDK's client; importing it takes about 150 ms, so only when it is needed."""
         import docker
 
-        tls: Any = False
-        if self.settings.tls:
-            from docker.tls import TLSConfig
-
-            folder = self.settings.tls
-            tls = TLSConfig(
-                client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
-                ca_cert=str(folder / "ca.pem"),
-                verify=True,
-            )
         client: docker.DockerClient = docker.DockerClient.__new__(docker.DockerClient)
         with self.answering():
             client.api = _own_session()(
-                base_url=self.host,
-                tls=tls,
-                timeout=_TIMEOUT,
-                use_ssh_client=True,
-                max_pool_size=32,
+                base_url=self._door(), tls=self._tls(), timeout=_TIMEOUT, max_pool_size=32
             )
         return client
 
     @property
     def api(self) -> Any:
         """The SDK's low-level API: plain JSON in and out."""
+        with self.answering():
+            self._door()  # the way there may have broken since
         return self.sdk.api
 
+    def _door(self) -> str:
+        return self._tunnel.opened() if self._tunnel else self.host
+
+    def _tls(self) -> Any:
+        folder = self.settings.tls
+        if folder is None:
+            return False
+        from docker.tls import TLSConfig
+
+        missing = [
+            name for name in ("ca.pem", "cert.pem", "key.pem") if not (folder / name).is_file()
+        ]
+        if missing:
+            raise SiteConfigError(
+                f"engine {self.name!r}: {', '.join(missing)} missing in {folder}",
+                hint=f"put them there, or correct engines/{self.name}/tls in site.yml",
+            )
+        return TLSConfig(
+            client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
+            ca_cert=str(folder / "ca.pem"),
+            verify=True,
+        )
+
     def env_vars(self) -> dict[str, str]:
-        """What makes the docker CLI talk to this engine."""
+        """What makes the docker CLI talk to this engine, as long as we run."""
+        with self.answering():
+            return {**self.lasting_env_vars(), "DOCKER_HOST": self._door()}
+
+    def lasting_env_vars(self) -> dict[str, str]:
+        """The same for what has to reach it when we have ended."""
         variables = {"DOCKER_HOST": self.host}
         if self.settings.tls:
             variables |= {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.settings.tls)}
@@ -79,10 +103,17 @@ class DockerEngine:
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
-        """Turn "the engine does not answer" into ServiceError; other API errors pass."""
+        """Turn "the engine does not answer" into ServiceError; other API errors pass.
+
+        One that was away without a word is not asked again for a while: each time would take
+        seconds, and who ends because of it has much to ask.
+        """
         import docker.errors
         import requests.exceptions
 
+        began = time.monotonic()
+        if self._away and began - self._away[0] < _REST:
+            raise self._away[1]
         try:
             yield
         except docker.errors.APIError as refused:
@@ -94,15 +125,24 @@ class DockerEngine:
                 ) from refused
             raise
         except (
+            Broken,
             docker.errors.DockerException,
             requests.exceptions.RequestException,
             OSError,
         ) as gone:
-            raise ServiceError(
-                f"engine {self.name!r} does not answer at {self.host}: {gone}",
-                service="docker",
-                hint="see that Docker runs there: `pydeploy doctor`",
-            ) from gone
+            failure = self._failure(gone)
+            now = time.monotonic()
+            if now - began > _LONG:
+                self._away = (now, failure)
+            raise failure from gone
+
+    def _failure(self, gone: BaseException) -> ServiceError:
+        why = (self._tunnel.said() if self._tunnel else "") or reach.reason(gone)
+        return ServiceError(
+            f"engine {self.name!r} does not answer at {self.host}: {why}",
+            service="docker",
+            hint=reach.hint(self.settings, why),
+        )
 
     @contextlib.contextmanager
     def obeying(self) -> Iterator[None]:
@@ -122,9 +162,43 @@ class DockerEngine:
     def is_answering(self) -> bool:
         try:
             with self.answering():
-                return bool(self.sdk.ping())
+                return bool(self.api.ping())
         except ServiceError:
             return False
+
+    @contextlib.contextmanager
+    def attended(self, cancel: threading.Event) -> Iterator[Attention]:
+        """For a program that waits for the engine, and would for long after it was cut off.
+
+        Only TLS needs it: a socket, and ssh, break by themselves.
+        """
+        attention = Attention(cancel)
+        is_over = threading.Event()
+
+        def look() -> None:
+            while not is_over.wait(_LOOK):
+                if not self.is_answering():
+                    attention.is_lost = True
+                    return
+
+        if self.settings.tls:
+            threading.Thread(target=look, daemon=True).start()
+        try:
+            yield attention
+        finally:
+            is_over.set()
+
+
+class Attention(threading.Event):
+    """Set once `cancel` is, or once the engine is lost; `is_lost` says which."""
+
+    def __init__(self, cancel: threading.Event) -> None:
+        super().__init__()
+        self._cancel = cancel
+        self.is_lost = False
+
+    def is_set(self) -> bool:
+        return self.is_lost or self._cancel.is_set()
 
 
 def _own_session() -> Any:
@@ -151,7 +225,7 @@ def _own_session() -> Any:
             cert: Any = None,
             proxies: Any = None,
         ) -> Any:
-            patience = (_CONNECT_TIMEOUT, timeout) if isinstance(timeout, int | float) else timeout
+            patience = timeout if isinstance(timeout, tuple) else (_CONNECT_TIMEOUT, timeout)
             return super().send(request, stream, patience, verify, cert, proxies)
 
     class Session(docker.APIClient):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
@@ -207,6 +208,58 @@ def _piped(
 
 def _text(process: subprocess.Popen[Any]) -> IO[str]:
     return io.TextIOWrapper(cast(IO[bytes], process.stderr), errors="replace")
+
+
+class Companion:
+    """A program that runs beside us until `stop`, or until we end, however that happens.
+
+    FileNotFoundError when there is no such program.
+    """
+
+    def __init__(self, argv: Sequence[str], *, env_vars: Mapping[str, str]) -> None:
+        if shutil.which(argv[0], path=env_vars.get("PATH")) is None:
+            raise FileNotFoundError(argv[0])
+        self._argv = argv
+        self._env_vars = env_vars
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._process: subprocess.Popen[str] | None = None
+        self._is_started = threading.Event()
+        self._thread = _started(self._run)
+        self._is_started.wait()
+
+    def _run(self) -> None:
+        """In a thread that lives as long as the program: the leash is held by a thread."""
+        try:
+            self._process = subprocess.Popen(
+                [*_leash(), *self._argv],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=dict(self._env_vars),
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        finally:
+            self._is_started.set()
+        for line in cast(IO[str], self._process.stderr):
+            self._tail.append(line.strip())
+        self._process.wait()
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines of its stderr; all of them once it has ended."""
+        if not self.is_running:
+            self._thread.join(_KILL_AFTER)
+        return list(self._tail)
+
+    def stop(self) -> None:
+        if self.is_running:
+            _stop(cast("subprocess.Popen[str]", self._process))
 
 
 # Waits for the end of its stdin; a word before it means that there is nothing to do.

@@ -37,7 +37,7 @@ def frozen(engine: DockerEngine, containers: Collection[str]) -> Iterator[None]:
         yield
         return
     argv = docker_cli.unpause(sorted(containers))
-    with shell.if_killed(argv, env_vars=shell.scrubbed(engine.env_vars())):
+    with shell.if_killed(argv, env_vars=shell.scrubbed(engine.lasting_env_vars())):
         try:
             with engine.obeying():
                 for one in containers:

@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 from pydeploy import durations
-from pydeploy.clients import buildx, shell
+from pydeploy.clients import buildx, scratch, shell
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.clients.shell import LineSink
 from pydeploy.config.site import Site
 from pydeploy.errors import BuildError, ServiceError
-from pydeploy.images import content, faults, scratch
+from pydeploy.images import content, faults
 from pydeploy.images.plan import Plan, Recipe
 from pydeploy.images.progress import Progress
 from pydeploy.images.stop import Stop

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydeploy.clients import scratch
 from pydeploy.config.site import Proxy, Site
-from pydeploy.images import scratch
 
 PASSWORD = "PYDEPLOY_REGISTRY_PASSWORD"  # noqa: S105 (the variable's name)
 _TAKEN_OVER = ("auths", "credHelpers", "credsStore", "cliPluginsExtraDirs")

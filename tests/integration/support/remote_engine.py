@@ -149,7 +149,10 @@ class RemoteEngine:
         return {"host": f"tcp://{self.address}:{TLS_PORT}", "tls": str(self.tls), **self._more()}
 
     def by_ssh(self) -> dict[str, Any]:
-        return {"host": f"ssh://root@{self.address}:{SSH_PORT}", **self._more()}
+        return {
+            "host": f"ssh://root@{self.address}:{SSH_PORT}{self.folder}/engine.sock",
+            **self._more(),
+        }
 
     def _more(self) -> dict[str, Any]:
         first = 25000 + 10 * slot()

@@ -13,7 +13,7 @@ import requests
 from pydeploy.clients import docker as client
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.config.site import Engine
-from pydeploy.errors import ServiceError
+from pydeploy.errors import ServiceError, SiteConfigError
 
 
 def engine(**settings: object) -> DockerEngine:
@@ -33,7 +33,7 @@ def engine(**settings: object) -> DockerEngine:
 )
 def test_what_the_cli_is_told(settings: dict[str, str], env_vars: dict[str, str]) -> None:
     """Always the host, so that no DOCKER_HOST or context of the agent decides."""
-    assert env_vars == engine(**settings).env_vars()
+    assert env_vars == engine(**settings).lasting_env_vars()
 
 
 @pytest.mark.parametrize(("host", "is_local"), [("unix:///x", True), ("ssh://b", False)])
@@ -104,3 +104,53 @@ def test_one_of_a_site() -> None:
     """By its name, with its settings."""
     engines = {"a": Engine(), "b": Engine(host="ssh://b")}
     assert ("b", "ssh://b") == ((found := client.one(engines, "b")).name, found.host)
+
+
+def test_one_that_is_away_without_a_word_is_not_asked_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each question would take seconds; who ends because of it has many."""
+    monkeypatch.setattr(client, "_LONG", 0.0)
+    away, asked = engine(), []
+
+    def ask() -> None:
+        with away.answering():
+            asked.append(1)
+            raise requests.ConnectTimeout("x")
+
+    for _ in range(3):
+        with pytest.raises(ServiceError, match="does not answer"):
+            ask()
+    assert [1] == asked
+
+
+def test_a_folder_without_certificates(tmp_path: Path) -> None:
+    """The operator's file is wrong; it names what is missing."""
+    (tmp_path / "ca.pem").write_text("")
+    there = engine(host="tcp://192.0.2.1:2376", tls=str(tmp_path), bind="192.0.2.1")
+    with pytest.raises(SiteConfigError, match=r"cert.pem, key.pem missing in"):
+        there.sdk.ping()
+
+
+def test_what_waits_for_an_engine_by_tls_is_told_of_its_loss(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Compose and Buildx would wait for many minutes."""
+    monkeypatch.setattr(client, "_LOOK", 0.01)
+    there = engine(host="tcp://192.0.2.1:2376", tls=str(tmp_path), bind="192.0.2.1")
+    monkeypatch.setattr(there, "is_answering", lambda: False)
+    with there.attended(threading.Event()) as attention:
+        until = time.monotonic() + 5
+        while not attention.is_set():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    assert attention.is_lost
+
+
+def test_attention_is_paid_to_who_cancels() -> None:
+    """A newer wish ends the same program."""
+    cancel = threading.Event()
+    with engine().attended(cancel) as attention:
+        assert not attention.is_set()
+        cancel.set()
+        assert (True, False) == (attention.is_set(), attention.is_lost)

@@ -320,3 +320,34 @@ def test_the_handler_of_sighup_comes_back() -> None:
     before = signal.getsignal(signal.SIGHUP)
     assert 0 == shell.hand_over(["true"], env_vars=os.environ)
     assert before == signal.getsignal(signal.SIGHUP)
+
+
+def test_a_companion_runs_beside_us(tmp_path: Path) -> None:
+    """Its last words are kept; it ends when it is told to."""
+    file = tmp_path / "pid"
+    script = f"echo hello >&2; echo $$ > {file}; exec sleep 30"
+    companion = shell.Companion(["sh", "-c", script], env_vars=os.environ)
+    child = pid_in(file)
+    assert companion.is_running
+    companion.stop()
+    assert not companion.is_running
+    assert not is_alive(child)
+    assert ["hello"] == companion.tail
+
+
+def test_a_companion_dies_when_we_are_killed(tmp_path: Path) -> None:
+    """Also when the thread that started it has long ended."""
+    file = tmp_path / "pid"
+    script = ["sh", "-c", f"echo $$ > {file}; exec sleep 30"]
+    program = (
+        "import os, threading, time; from pydeploy.clients import shell\n"
+        f"start = lambda: shell.Companion({script!r}, env_vars=os.environ)\n"
+        "thread = threading.Thread(target=start); thread.start(); thread.join(); time.sleep(30)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program])
+    child = pid_in(file)
+    time.sleep(0.2)
+    assert is_alive(child)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait(5)
+    wait_until(lambda: not is_alive(child), 2)

@@ -1,7 +1,7 @@
-"""Folders for the time of one build, which also go when the process was killed.
+"""Folders for the time of one command, which also go when the process was killed.
 
 Whoever makes one holds a lock (flock) on it.  One that nobody holds belonged to a process that
-died, and the next build removes it: it may hold a password.
+died, and whoever makes the next one removes it: it may hold a password.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _SETTLED = 10.0  # seconds; a folder is made before it is locked
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
+def folder(base: Path | None = None) -> Iterator[Path]:
     """A new folder, readable by us alone, gone afterwards."""
-    base = Path(tempfile.gettempdir())
+    base = base or Path(tempfile.gettempdir())
     remove_forgotten(base, now=time.time())
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=base) as name:  # mode 700
         descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY)

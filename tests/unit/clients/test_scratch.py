@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pydeploy.images import scratch
+from pydeploy.clients import scratch
 
 CHILD = """
 import time
-from pydeploy.images import scratch
+from pydeploy.clients import scratch
 with scratch.folder() as folder:
     (folder / "password").write_text("x")
     print(folder, flush=True)
