@@ -49,12 +49,18 @@ class Api:
         return b""
 
 
-def engine(api: Api, *, host: str = "unix:///x", is_away: bool = False) -> DockerEngine:
+def engine(
+    api: Any, *, name: str = "local", host: str = "unix:///x", is_away: bool = False
+) -> DockerEngine:
+    """One that answers as `api` does, wherever it is: no ssh is started."""
+
     def ping() -> bool:
         if is_away:
             raise docker.errors.DockerException("connection refused")
         return True
 
-    found = DockerEngine("local", Engine(host=host))
-    found.__dict__["sdk"] = SimpleNamespace(api=api, ping=ping)
+    api.ping = ping
+    found = DockerEngine(name, Engine(host=host))
+    found.__dict__["sdk"] = SimpleNamespace(api=api)
+    found._tunnel = None
     return found

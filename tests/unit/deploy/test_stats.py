@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import docker.errors
 import pytest
 
-from pydeploy.clients.docker import DockerEngine
 from pydeploy.config.site import Engine, Site
 from pydeploy.deploy import stats
 from pydeploy.deploy.session import Session
 from pydeploy.errors import ServiceError
 from pydeploy.state.store import Store
+from tests.unit.deploy.engines import engine
 from tests.unit.deploy.samples import environment, release
 
 ENGINES = {"local": Engine(), "far": Engine(host="ssh://somebody@far")}
@@ -53,9 +52,7 @@ class Api:
 def session_of(store: Store, **apis: Any) -> Session:
     """A session whose engines answer as `apis` do."""
     site = Site(engines=ENGINES, default_engine="local")
-    engines = {name: DockerEngine(name, ENGINES[name]) for name in apis}
-    for name, engine in engines.items():
-        engine.__dict__["sdk"] = SimpleNamespace(api=apis[name])
+    engines = {name: engine(api, name=name, host=ENGINES[name].host) for name, api in apis.items()}
     opened = Session(site=site, store=store, engine=engines["local"], cancel=threading.Event())
     object.__setattr__(opened, "engine_of", engines.__getitem__)
     return opened

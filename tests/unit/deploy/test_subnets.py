@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.config.site import Engine
 from pydeploy.deploy import subnets
+from tests.unit.deploy import engines
 
 ROUTES = (
     "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
@@ -21,9 +21,7 @@ ROUTES = (
 
 
 def engine(networks: list[Any], host: str = "unix:///x") -> DockerEngine:
-    found = DockerEngine("local", Engine(host=host))
-    found.__dict__["sdk"] = SimpleNamespace(api=SimpleNamespace(networks=lambda: networks))
-    return found
+    return engines.engine(SimpleNamespace(networks=lambda: networks), host=host)
 
 
 @pytest.fixture
