@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,17 +48,22 @@ def hidden(text: str) -> str:
     return text
 
 
+def shown(text: str) -> str:
+    """`text` as it may be shown: hidden first, because `safe` could change a value."""
+    return safe(hidden(text))
+
+
 def say(text: str) -> None:
     """One line of narration."""
-    _narrate(safe(text))
+    _narrate(shown(text))
 
 
 def warn(text: str) -> None:
-    _narrate(f"{_paint('warning:', '33')} {safe(text)}")
+    _narrate(f"{_paint('warning:', '33')} {shown(text)}")
 
 
 def _narrate(text: str) -> None:
-    print(hidden(text), file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 def out(text: str) -> None:
@@ -68,21 +73,30 @@ def out(text: str) -> None:
 
 def out_json(value: Any) -> None:
     """One JSON document on stdout."""
-    out(json.dumps(value, indent=2, sort_keys=False, default=str))
+    print(json.dumps(_hidden_in(value), indent=2, sort_keys=False, default=str), flush=True)
+
+
+def _hidden_in(value: Any) -> Any:
+    """Before JSON escapes what is in the texts; names stay."""
+    if isinstance(value, str):
+        return hidden(value)
+    if isinstance(value, Mapping):
+        return {key: _hidden_in(one) for key, one in value.items()}
+    return [_hidden_in(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
     """`• text` at the start, `✓ text 1.2s` or `✗ text 1.2s` at the end."""
     started = time.monotonic()
-    shown = safe(text)
-    _narrate(f"{_paint('•', '36')} {shown}")
+    line = shown(text)
+    _narrate(f"{_paint('•', '36')} {line}")
     try:
         yield
     except BaseException:
-        _narrate(f"{_paint('✗', '31')} {shown} {time.monotonic() - started:.1f}s")
+        _narrate(f"{_paint('✗', '31')} {line} {time.monotonic() - started:.1f}s")
         raise
-    _narrate(f"{_paint('✓', '32')} {shown} {time.monotonic() - started:.1f}s")
+    _narrate(f"{_paint('✓', '32')} {line} {time.monotonic() - started:.1f}s")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -90,7 +104,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     if not sys.stdout.isatty():
         out("\t".join(columns))
         for row in rows:
-            out("\t".join(safe(cell).replace("\t", " ").replace("\n", " ") for cell in row))
+            out("\t".join(shown(cell).replace("\t", " ").replace("\n", " ") for cell in row))
         return
     from rich import box
     from rich.console import Console
@@ -101,7 +115,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for column in columns:
         grid.add_column(column, no_wrap=True)
     for row in rows:
-        grid.add_row(*(Text(safe(cell)) for cell in row))
+        grid.add_row(*(Text(shown(cell)) for cell in row))
     # On a narrow terminal the lines run on: a URL that was cut is of no use.
     console = Console()
     width = console.measure(grid, options=console.options.update(width=10_000)).maximum

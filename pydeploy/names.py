@@ -107,6 +107,15 @@ def kept_project(prefix: str, environment_name: str, attempt: int) -> str:
     return f"{prefix}-e-{environment_name}-{attempt}"
 
 
+def secrets_volume(project: str, service: str) -> str:
+    """`pd-r-10020-3-418.secrets.web`: the volume with the secrets of one service.
+
+    Compose calls a change's own volumes `<project>_<key>`, and no project has a dot in its name:
+    so no change can name this one.
+    """
+    return f"{project}.secrets.{service}"
+
+
 def slug(text: str) -> str:
     """Lower case, everything else a hyphen; never empty.  A slug that lost anything is hashed.
 

@@ -82,8 +82,12 @@ def run(
     cancel: threading.Event | None = None,
     on_line: LineSink | None = None,
     merge: bool = False,
+    is_exact: bool = False,
 ) -> Finished:
     """Run `argv` to its end.
+
+    With `is_exact`, stdout encoded as UTF-8 with `surrogateescape` is what it printed, byte by
+    byte; else line ends are alike, and what is no text is replaced.
 
     `on_line` gets each line of stderr (with `merge`: of stdout and stderr) as it comes.
     Raises FileNotFoundError, TimedOut, or Cancelled; a non-zero exit is the caller's to judge.
@@ -98,9 +102,12 @@ def run(
         cwd=cwd,
         env=dict(env_vars) if env_vars is not None else scrubbed(),
         text=True,
-        errors="replace",
+        encoding="utf-8",
+        errors="surrogateescape" if is_exact else "replace",
         start_new_session=True,  # so that Ctrl-C reaches us alone, and we stop it in order
     )
+    if is_exact:
+        cast(io.TextIOWrapper, process.stdout).reconfigure(newline="")
     stdout: list[str] = []
     tail: list[str] = []
 

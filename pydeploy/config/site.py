@@ -27,6 +27,7 @@ from pydeploy.config.types import (
 )
 from pydeploy.errors import SiteConfigError
 
+_NAME_OR_ABSOLUTE = re.compile(r"/.+|[^/]+", re.DOTALL)
 DEFAULT_PATH = Path("/etc/pydeploy/site.yml")
 
 
@@ -200,11 +201,13 @@ class SecretGrant(Section):
 
     name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$", description="in compose files")
     file: AbsolutePath | None = Field(None, description="the agent reads it from there")
-    variable: str | None = Field(None, description="of the agent's process environment")
+    variable: str | None = Field(
+        None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="of the agent's process environment"
+    )
     command: tuple[str, ...] | None = Field(
         None, min_length=1, description="prints it; program and arguments, run on the agent"
     )
-    gerrit_project: str
+    gerrit_project: str = Field(min_length=1)
     branch: str = "*"
     environments: tuple[str, ...] = Field(min_length=1, description="patterns of their names")
 
@@ -212,6 +215,8 @@ class SecretGrant(Section):
     def _has_one_source(self) -> SecretGrant:
         if sum(one is not None for one in (self.file, self.variable, self.command)) != 1:
             raise ValueError("write exactly one of file, variable and command")
+        if self.command and not _NAME_OR_ABSOLUTE.fullmatch(self.command[0]):
+            raise ValueError("command: write the program's name, or an absolute path")
         return self
 
     @property

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 from collections.abc import Sequence
 
+from pydeploy import console
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.config.service import Front
 from pydeploy.deploy.containers import states
@@ -127,7 +128,7 @@ def log_of(engine: DockerEngine, container: str, *, lines: int) -> str:
     """The last `lines` of a container's stdout and stderr; empty when there are none."""
     with contextlib.suppress(Exception):  # a log that cannot be read must not hide the failure
         raw = engine.api.logs(container, stdout=True, stderr=True, tail=lines)
-        return bytes(raw).decode("utf-8", "replace")
+        return console.hidden(bytes(raw).decode("utf-8", "replace"))  # before it is cut
     return ""
 
 

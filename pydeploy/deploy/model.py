@@ -73,6 +73,8 @@ def _mount_secrets(result: Model, model: Model, service: str, volume: str) -> No
     """The site's secrets are files of a volume; what compose would do with them is taken out."""
     one = result["services"][service]
     key = f"{SECRETS_VOLUME}.{service}"
+    while key in result["volumes"]:  # a change's own, which other services may mount
+        key += "-"
     result["volumes"][key] = _there(volume)
     mount = {"type": "volume", "source": key, "target": SECRETS_FOLDER, "read_only": True}
     one["volumes"] = [*(one.get("volumes") or ()), mount]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydeploy import console
+from pydeploy import console, names
 from pydeploy.clients import shell
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.config.site import SecretGrant, Site
@@ -136,15 +136,30 @@ def _read(grant: SecretGrant) -> bytes:
         return os.environ.get(grant.variable, "").encode("utf-8", "surrogateescape")
     if grant.file is not None:
         return _read_file(grant, grant.file)
-    try:  # with the agent's own environment: the operator's program may need its token
-        done = shell.run(grant.command or (), env_vars=os.environ, timeout=_COMMAND_LIMIT)
+    return _printed(grant)
+
+
+def _printed(grant: SecretGrant) -> bytes:
+    """What the operator's program prints, byte by byte, without the line's end.
+
+    It has the agent's whole environment, because it may need a token there; and never the current
+    folder, which is a change's: a program may load modules or settings from there.
+    """
+    try:
+        done = shell.run(
+            grant.command or (),
+            cwd="/",
+            env_vars=os.environ,
+            timeout=_COMMAND_LIMIT,
+            is_exact=True,
+        )
     except FileNotFoundError:
         raise _unreadable(grant, "there is no such program") from None
     except shell.TimedOut:
         raise _unreadable(grant, f"no end after {_COMMAND_LIMIT} s") from None
     if done.code:
         raise _unreadable(grant, f"it ended with {done.code}")
-    return done.stdout.removesuffix("\n").encode()
+    return done.stdout.removesuffix("\n").encode("utf-8", "surrogateescape")
 
 
 def _read_file(grant: SecretGrant, path: Path) -> bytes:
@@ -180,12 +195,13 @@ def deliver(
 ) -> dict[str, str]:
     """A volume for each of `services` that has secrets (service → volume), filled.
 
+    The folder is root's and 0755, whatever the image has there.
     What an image has in the folder already, a repository's own secrets, comes along.
     """
     found = {}
     for service in services:
         if service in given:
-            volume = found[service] = f"{project}_secrets-{service}"
+            volume = found[service] = names.secrets_volume(project, service)
             image = model["services"][service]["image"]
             volumes.make(engine, volume, labels)
             volumes.fill_from_image(
@@ -226,6 +242,7 @@ def hidden(given: Files) -> Iterator[None]:
             yield
         except (PydeployError, Interrupted) as failure:
             failure.message = console.hidden(failure.message)
+            failure.hint = console.hidden(failure.hint)
             failure.logs = console.hidden(failure.logs)
             failure.args = (failure.message,)
             raise

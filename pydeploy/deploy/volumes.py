@@ -93,4 +93,5 @@ def _mounted(
         yield made["Id"]
     finally:
         with engine.obeying():
-            engine.api.remove_container(made["Id"], force=True)
+            # `v`: with the anonymous volumes that an image asks for; they have no label
+            engine.api.remove_container(made["Id"], v=True, force=True)

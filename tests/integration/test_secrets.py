@@ -231,3 +231,62 @@ def test_the_list_shows_no_value(granting: LiveSite) -> None:
     assert 6 == checked.code
     problems = [bool(one["problem"]) for one in checked.json["secrets"]]
     assert [False, True, False, False] == problems
+
+
+CLASHING = f"""
+services:
+  web:
+    image: {PYTHON}
+    command: ["python3", "/app/server.py"]
+    volumes: ["./source:/app"]
+    ports: ["8080"]
+    secrets: [token]
+  thief:
+    image: {PYTHON}
+    command: ["sleep", "1000"]
+    init: true
+    volumes: ["secrets-web:/a", "io.pydeploy.secrets.web:/b"]
+volumes: {{secrets-web: {{}}, io.pydeploy.secrets.web: {{}}}}
+secrets: {{token: {{external: true}}}}
+"""
+
+
+def test_no_other_service_gets_it_by_a_volumes_name(
+    granting: LiveSite, change: int, web: Write
+) -> None:
+    """A change's own volumes of such names are its own, and empty."""
+    variables = {"CHANGES_TOKEN": "harmless-value"}
+    repo = web(CLASHING)
+    granting.cli.ok("deploy", repo, "--change", change, "--patchset", 1, *ASKING, env=variables)
+    assert "harmless-value" == inside(granting, change, "web", "cat", "/run/secrets/token")
+    assert "" == inside(granting, change, "thief", "find", "/a", "/b", "-type", "f")
+
+
+def test_what_an_image_has_there_cannot_bend_a_secret(
+    granting: LiveSite, change: int, web: Write
+) -> None:
+    """A link in its place is replaced, the folder is root's; anonymous volumes leave no trace."""
+    dockerfile = (
+        f"FROM {PYTHON}\nRUN mkdir -p /run/secrets && ln -s /etc/passwd /run/secrets/token "
+        "&& chmod 0777 /run/secrets\nVOLUME /somewhere\n"
+    )
+    compose = CLASHING.replace(f"image: {PYTHON}", "build: .", 1).partition("  thief:")[0]
+    compose += "secrets: {token: {external: true}}\n"
+    before = set(_docker("volume", "ls", "--quiet").split())
+    variables = {"CHANGES_TOKEN": "harmless-value"}
+    repo = web(compose, Dockerfile=dockerfile)
+    granting.cli.ok("deploy", repo, "--change", change, "--patchset", 1, *ASKING, env=variables)
+    stat = inside(granting, change, "web", "stat", "-c", "%F %a %u", "/run/secrets")
+    assert "directory 755 0" == stat.strip()
+    assert "harmless-value" == inside(granting, change, "web", "cat", "/run/secrets/token")
+    assert (
+        "regular file"
+        == inside(granting, change, "web", "stat", "-c", "%F", "/run/secrets/token").strip()
+    )
+    mine = [
+        one for one in set(_docker("volume", "ls", "--quiet").split()) - before if len(one) == 64
+    ]
+    assert len(mine) <= 1  # the service's own
+    granting.cli.ok("remove", change)
+    left = set(_docker("volume", "ls", "--quiet").split())
+    assert set() == left & set(mine)

@@ -122,3 +122,54 @@ def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"b": "ü\udce4\x1b", "a": "2026-01-31"} == json.loads(text)
     assert text.isascii()
     assert text.index('"b"') < text.index('"a"')
+
+
+# -- hiding -----------------------------------------------------------------------------------
+
+
+def test_hidden_values_are_shown_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not in narration, data, tables, steps; not even where JSON would escape them."""
+    value = 'pass"word\\ü'
+    with console.hiding([value]):
+        console.say(f"a {value}")
+        console.warn(f"b {value}")
+        console.out(f"c {value}")
+        console.table(("X",), [(value,)])
+        console.out_json({"logs": [value], "ports": (1, None)})
+        with console.step(f"d {value}"):
+            pass
+    printed = capsys.readouterr()
+    assert "a ***\nwarning: b ***\n• d ***\n✓ d *** 0.0s\n" == printed.err
+    assert printed.out.startswith("c ***\nX\n***\n{")
+    assert {"logs": ["***"], "ports": [1, None]} == json.loads(
+        printed.out.removeprefix("c ***\nX\n***\n")
+    )
+    console.out(value)
+    assert f"{value}\n" == capsys.readouterr().out
+
+
+def test_a_hidden_value_on_a_terminal() -> None:
+    """Tables are drawn by another library there."""
+    with terminal() as screen, console.hiding(["opensesame"]):
+        console.table(("X",), [("opensesame",)])
+    assert "opensesame" not in screen.getvalue()
+    assert "***" in screen.getvalue()
+
+
+def test_a_value_with_control_characters_is_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the terminal must not get is replaced afterwards."""
+    with console.hiding(["open\x1bsesame"]):
+        console.say("open\x1bsesame\x1b")
+    assert "***\ufffd\n" == capsys.readouterr().err
+
+
+def test_lines_of_a_value_are_hidden_short_ones_are_not() -> None:
+    """A program may print a key line by line; `true` would be hidden all over."""
+    with console.hiding(["first-line\n  second-line  \ntrue"]):
+        assert "*** and *** is true" == console.hidden("first-line and second-line is true")
+
+
+def test_the_longest_value_is_hidden_first() -> None:
+    """Else the end of the longer one would stay."""
+    with console.hiding(["opensesame", "opensesame-key"]):
+        assert "***" == console.hidden("opensesame-key")

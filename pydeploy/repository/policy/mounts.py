@@ -19,7 +19,6 @@ from pydeploy.repository.policy.rules import (
     apply,
     drop,
     ignored,
-    is_off,
     keep,
     one_of,
     shown,
@@ -130,29 +129,6 @@ def _content(scope: Scope, path: KeyPath, value: Any) -> Any:
     return value
 
 
-def _granted(scope: Scope, path: KeyPath, value: Any) -> Any:
-    """A secret of the site, if it is this branch's to have; else it is somebody else's."""
-    if is_off(value):
-        return DROP
-    if path[1] not in scope.granted:
-        mend = (
-            f"let the operator grant {str(path[1])!r} in site.yml, and say --gerrit-project and "
-            "--branch as Gerrit does"
-        )
-        scope.note("policy.secret-not-granted", path, f"{path[1]!r} is not granted", mend=mend)
-    return True
-
-
-def _secret_name(scope: Scope, path: KeyPath, value: Any) -> Any:
-    """Of a secret of the site the key is the name."""
-    declared = scope.model["secrets"][path[1]]
-    if not declared.get("external"):
-        return _fixed_name(scope, path, value)
-    if value != path[1]:
-        scope.note("policy.secret-not-granted", path, "another name than its key is not allowed")
-    return DROP
-
-
 CONTENT: Table = {
     "name": FIXED_NAME,
     "file": _content,
@@ -165,6 +141,3 @@ CONTENT: Table = {
     "template_driver": ignored("compose.ignored", "templates are a swarm's"),
 }
 """A config or secret at the top level."""
-
-SECRET: Table = {**CONTENT, "name": _secret_name, "external": _granted}
-"""A secret at the top level: a file of the repository, or one that the site grants."""

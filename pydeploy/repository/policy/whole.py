@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from copy import deepcopy
 from typing import Any
 
@@ -10,7 +9,7 @@ from pydeploy.config.site import Site
 from pydeploy.repository.documents import KeyPath
 from pydeploy.repository.findings import Notes, Place
 from pydeploy.repository.image_names import Allowed
-from pydeploy.repository.policy import mounts, network, service
+from pydeploy.repository.policy import granted, mounts, network, service
 from pydeploy.repository.policy.rules import (
     Denied,
     Each,
@@ -21,13 +20,11 @@ from pydeploy.repository.policy.rules import (
     drop,
     is_off,
     named,
-    shown,
 )
 from pydeploy.repository.policy.rules import apply as apply_table
 from pydeploy.repository.sources import Sources
 from pydeploy.repository.tree import Tree
 
-_TARGET = re.compile(r"(/run/secrets/)?(?!\.)[A-Za-z0-9._-]+")
 MAX_PORTS = 32  # of one environment; a range such as 1-65535 would claim every port of the site
 
 TOP: Table = {
@@ -36,14 +33,14 @@ TOP: Table = {
     "networks": named(Nested(network.NETWORK)),
     "volumes": named(Nested(mounts.VOLUME)),
     "configs": named(Nested(mounts.CONTENT)),
-    "secrets": named(Nested(mounts.SECRET)),
+    "secrets": named(Nested(granted.SECRET)),
 }
 _SECTIONS: dict[str, Table] = {
     "services": service.SERVICE,
     "networks": network.NETWORK,
     "volumes": mounts.VOLUME,
     "configs": mounts.CONTENT,
-    "secrets": mounts.SECRET,
+    "secrets": granted.SECRET,
 }
 
 
@@ -61,10 +58,10 @@ def apply(
 
     None when a value has another shape than Compose's model of today: nothing more can be said.
     """
-    granted = frozenset(
+    mine = frozenset(
         one.name for one in site.secrets if one.is_for(gerrit_project or "", branch or "")
     )
-    scope = Scope(site=site, tree=tree, sources=sources, notes=notes, model=model, granted=granted)
+    scope = Scope(site=site, tree=tree, sources=sources, notes=notes, model=model, granted=mine)
     result: dict[str, Any] = apply_table(scope, TOP, model, ())
     if scope.is_strange:
         return None
@@ -73,7 +70,7 @@ def apply(
     _join_default_network(services, result)
     _keep_names(scope, services)
     _forget_absent(services)
-    _check_targets(scope, result)
+    granted.check_uses(scope, result)
     _count(scope, result)
     return result
 
@@ -149,22 +146,6 @@ def _forget_absent(services: dict[str, Any]) -> None:
         kept = {name: how for name, how in wanted.items() if name in services}
         if kept != wanted:
             one["depends_on"] = kept
-
-
-def _check_targets(scope: Scope, model: dict[str, Any]) -> None:
-    """A secret of the site is a file right below /run/secrets, and nowhere else."""
-    secrets = model.get("secrets", {})
-    for name, one in model["services"].items():
-        for number, use in enumerate(one.get("secrets") or ()):
-            if not secrets.get(use.get("source"), {}).get("external"):
-                continue
-            path = ("services", name, "secrets", number)
-            if not _TARGET.fullmatch(str(use.get("target") or use["source"])):
-                what = f"target {shown(use['target'])} is not a name below /run/secrets"
-                scope.note("policy.secret-target", path, what)
-            for key in ("uid", "gid"):
-                if not str(use.get(key) or "0").isdigit():
-                    scope.note("policy.secret-target", path, f"{key} is not a number")
 
 
 def _count(scope: Scope, model: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from pydeploy.config import files, site
 from pydeploy.config.site import Engine, Site
 from pydeploy.errors import SiteConfigError
 
+GRANT = "name: a, gerrit_project: p, environments: [s]"
+
 
 def parse(text: str) -> Site:
     return files.parse(text, Site, SiteConfigError, where="site.yml")
@@ -87,6 +89,21 @@ def test_sizes_are_bytes(text: str, size: int) -> None:
         ("build: {ca: ca.pem}", "build/ca: write an absolute path"),
         ("state_dir: state", "state_dir: write an absolute path"),
         ("engines: {a: {tls: tls}}", "engines/a/tls: write an absolute path"),
+        (f"secrets: [{{{GRANT}}}]", "write exactly one of file, variable and command"),
+        (f"secrets: [{{{GRANT}, variable: A, file: /a}}]", "write exactly one of"),
+        (f"secrets: [{{{GRANT}, file: a}}]", "secrets/0/file: write an absolute path"),
+        (f"secrets: [{{{GRANT}, command: [./a]}}]", "the program's name, or an absolute path"),
+        (f"secrets: [{{{GRANT}, command: []}}]", "secrets/0/command: "),
+        (f"secrets: [{{{GRANT}, variable: 'A=B'}}]", "secrets/0/variable: "),
+        (
+            f"secrets: [{{{GRANT}, variable: A}}]".replace("name: a", "name: a/b"),
+            "secrets/0/name: ",
+        ),
+        (
+            f"secrets: [{{{GRANT}, variable: A}}]".replace(" p,", " '',"),
+            "secrets/0/gerrit_project: ",
+        ),
+        (f"secrets: [{{{GRANT}, variable: A}}]".replace("[s]", "[]"), "secrets/0/environments: "),
     ],
 )
 def test_wrong_values_say_what_is_right(text: str, said: str) -> None:

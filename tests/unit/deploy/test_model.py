@@ -234,3 +234,40 @@ def test_configs_and_secrets_lose_their_fixed_names() -> None:
         subnets={},
     )
     assert {"name": "pd-r-10020-3", "configs": {"a": {"content": "1"}}} == found
+
+
+ASKING: dict[str, Any] = {
+    "services": {
+        "web": {
+            "volumes": [{"type": "volume", "source": "a", "target": "/a"}],
+            "secrets": [{"source": "token"}, {"source": "own"}],
+        },
+        "worker": {},
+    },
+    "volumes": {"a": {}},
+    "secrets": {"token": {"external": True}, "own": {"file": "/x"}},
+}
+
+
+def test_secrets_of_the_site_are_a_volume() -> None:
+    """Mounted read-only where they were asked for; compose itself never hears of them."""
+    found = made(ASKING, secrets={"web": "pd-r-1.secrets.web"})
+    key = "io.pydeploy.secrets.web"
+    mount = {"type": "volume", "source": key, "target": "/run/secrets", "read_only": True}
+    assert [*ASKING["services"]["web"]["volumes"], mount] == found["services"]["web"]["volumes"]
+    assert [{"source": "own"}] == found["services"]["web"]["secrets"]
+    assert {"own": {"file": "/x"}} == found["secrets"]
+    assert {"external": True, "name": "pd-r-1.secrets.web"} == found["volumes"][key]
+    assert "volumes" not in found["services"]["worker"]
+
+
+def test_a_change_cannot_name_the_volume_of_another_service() -> None:
+    """Its own volume of the same key stays its own, and empty."""
+    key = "io.pydeploy.secrets.web"
+    source = copy.deepcopy(ASKING)
+    source["volumes"][key] = {}
+    mount = {"type": "volume", "source": key, "target": "/stolen"}
+    source["services"]["worker"] = {"volumes": [mount]}
+    found = made(source, secrets={"web": "pd-r-1.secrets.web"})
+    assert {"labels": LABELS} == found["volumes"][key]
+    assert f"{key}-" == found["services"]["web"]["volumes"][-1]["source"]

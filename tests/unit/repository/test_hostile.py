@@ -31,9 +31,14 @@ def test_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     started = _record(monkeypatch)
     before = _listing(tmp_path)
 
-    inspection = inspect(root, site=fixtures.site("hostile", name))
-
     expected = fixtures.expectation("hostile", name)
+    inspection = inspect(
+        root,
+        site=fixtures.site("hostile", name),
+        gerrit_project=expected.get("gerrit_project"),
+        branch=expected.get("branch"),
+    )
+
     assert inspection.checkout is None
     assert {finding.code for finding in inspection.errors} == set(expected["errors"])
     _assert_place(inspection.errors, expected)
