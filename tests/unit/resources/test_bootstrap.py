@@ -38,6 +38,25 @@ def test_who_waits_too_long_says_for_what(agent: Agent) -> None:
     assert "waited 1 s for process 4711, which makes pydeploy 0.9 ready" == refused(agent, done)
 
 
+def test_an_abort_ends_the_waiting(agent: Agent) -> None:
+    """At once, and with a result."""
+    agent.cache.mkdir(mode=0o700)
+    with (agent.cache / "building").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = agent.start("x")
+        assert process.stderr is not None
+        assert "waiting for" in process.stderr.readline()
+        process.terminate()
+        process.communicate(timeout=10)
+    assert 143 == process.returncode
+    told = agent.result()
+    assert ("aborted", "143", "Interrupted") == (
+        told["state"],
+        told["exitCode"],
+        told["error.class"],
+    )
+
+
 # -- refused ----------------------------------------------------------------------------
 
 

@@ -171,7 +171,7 @@ choose_cache() {
 open_cache() {
     [ -d "$cache" ] || (umask 077 && mkdir -p -- "$cache" 2>/dev/null) ||
         fail "the folder $cache cannot be made by user $(id -un)" \
-            "mkdir $cache && chown $(id -un) $cache, or set PYDEPLOY_CACHE to another folder"
+            "install -d -m 700 -o $(id -un) $cache (as root), or set PYDEPLOY_CACHE to another folder"
     _named=$cache
     cache=$(CDPATH='' cd -P -- "$_named" 2>/dev/null && pwd -P) ||
         fail "the folder $_named cannot be entered by user $(id -un)" \
