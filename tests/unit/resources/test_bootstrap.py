@@ -109,11 +109,17 @@ def test_an_agent_without_python_is_told_what_to_install(agent: Agent, tmp_path:
     assert agent.result()["error.hint"].startswith("apt-get install python3-venv")
 
 
-def test_an_agent_without_flock_is_told(agent: Agent, tmp_path: Path) -> None:
-    """It comes with util-linux; without it two builds would write into each other."""
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [("flock", "flock is missing on agent"), ("stat", "could not be started on agent")],
+)
+def test_an_agent_without_a_program_is_told(
+    agent: Agent, tmp_path: Path, program: str, said: str
+) -> None:
+    """Whatever is missing is the operator's turn, and never the exit code of a shell."""
     tools = Path(agents.tools_without_python(tmp_path / "tools"))
-    (tools / "flock").unlink()
-    assert "flock is missing" in refused(agent, agent.run("x", PATH=str(tools)))
+    (tools / program).unlink()
+    assert said in refused(agent, agent.run("x", PATH=str(tools)))
 
 
 def test_an_agent_without_a_home_is_told(agent: Agent) -> None:
@@ -192,3 +198,9 @@ def test_the_head_of_the_script_names_what_it_reads() -> None:
     assert set(re.findall(r"\$\{(PYDEPLOY_\w+)", text)) == set(
         re.findall(r"^#   (PYDEPLOY_\w+)", head, re.M)
     )
+
+
+def test_the_library_is_ascii() -> None:
+    """Jenkins reads its resources in whatever encoding its controller has."""
+    for file in agents.RESOURCES.iterdir():
+        assert file.read_bytes().isascii(), file.name

@@ -26,6 +26,7 @@ set -eu
 
 case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
 child=
+version=
 
 say() { printf 'pydeploy: %s\n' "$1" >&2; }
 
@@ -81,19 +82,27 @@ result() {
 
 # fail MESSAGE HINT [LOG]: the operator's turn.
 fail() {
+    trap - EXIT
     say "error: $1"
     if [ -n "${3:-}" ]; then
         say 'last lines of its output:'
         printf '%s\n' "$3" | sed 's/^/pydeploy:   | /' >&2
     fi
-    say "  → $2"
+    printf 'pydeploy:   \342\206\222 %s\n' "$2" >&2 # an arrow; this file is ASCII, whoever copies it
     say "  (ServiceError: the operator's turn, exit 6)"
     result failed 6 ServiceError operator "$1" "$2" "${3:-}"
     exit 6
 }
 
+# broken CODE: a command failed that never should, and that code would be somebody else's fault.
+broken() {
+    fail "pydeploy $version could not be started on agent $(uname -n): bootstrap.sh ended with $1" \
+        'the lines above say why: a program that is missing, a full disk'
+}
+
 # interrupted NUMBER: what was begun is ended; who comes next removes what it left.
 interrupted() {
+    trap - EXIT
     trap '' HUP INT TERM
     if [ -n "$child" ]; then
         kill "$child" 2>/dev/null || true
@@ -132,7 +141,7 @@ read_requirements() {
 # number NAME VALUE: a variable that counts something.
 number() {
     case $2 in
-    '' | *[!0-9]*) fail "$1 is '$2', not a number" "set $1 to a whole number, or not at all" ;;
+    '' | *[!0-9]* | 0?*) fail "$1 is '$2', not a number" "set $1 to a whole number, or not at all" ;;
     esac
 }
 
@@ -373,11 +382,13 @@ take_turn() {
             fail "waited $wait_limit s for $(cat "$cache/building")" \
                 "look at it on agent $(uname -n), and end it if it hangs"
     fi
-    printf 'process %s, which makes pydeploy %s ready\n' "$$" "$version" >"$cache/building"
+    printf 'process %s, which makes pydeploy %s ready\n' "$$" "$version" >"$cache/building" ||
+        cannot_open "$cache/building"
 }
 
 # -- the way ----------------------------------------------------------------------------
 
+trap 'broken $?' EXIT
 trap 'interrupted 1' HUP
 trap 'interrupted 2' INT
 trap 'interrupted 15' TERM
