@@ -94,9 +94,7 @@ def _report(failure: PydeployError | Interrupted, arguments: list[str]) -> int:
     if failure.hint:
         console.say(f"  → {failure.hint}")
     if failure.fault in ("author", "operator"):
-        console.say(
-            f"  ({type(failure).__name__}: the {failure.fault}'s turn, exit {failure.exit_code})"
-        )
+        console.say(f"  ({failure.kind}: the {failure.fault}'s turn, exit {failure.exit_code})")
     return failure.exit_code
 
 

@@ -14,7 +14,7 @@ from pydeploy import __version__
 if TYPE_CHECKING:
     from pydeploy.config.site import Site
 
-# command → what it does; the module is pydeploy.commands.<command>, its attribute `command`
+# command → what it does; see `module` for where it is
 COMMANDS = {
     "new": "Write a new microservice in the layout.",
     "check": "Report everything that is wrong with a microservice.",
@@ -37,6 +37,10 @@ COMMANDS = {
     "secrets": "List the site's secrets, or bring today's to an environment.",
     "remove": "Remove an environment and every trace of it.",
     "prune": "Remove everything that should be gone.",
+    "trigger": "Start a build in Jenkins.",
+    "jobs": "List the jobs of Jenkins.",
+    "build-log": "Print the console of a build in Jenkins.",
+    "stop-build": "Stop a build in Jenkins.",
     "watch": "Print every change as a line of JSON.",
     "gateway": "Keep the gateway in step with the routes.",
     "dns": "Print resolver configuration for the site's names.",
@@ -48,6 +52,11 @@ COMMANDS = {
 }
 
 
+def module(name: str) -> str:
+    """The module whose attribute `command` is the command: `pydeploy.commands.build_log`."""
+    return f"pydeploy.commands.{name.replace('-', '_')}"
+
+
 class LazyGroup(click.Group):
     """Knows its commands by name and imports one when it is asked for."""
 
@@ -57,7 +66,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"pydeploy.commands.{name}").command
+        command: click.Command = importlib.import_module(module(name)).command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pydeploy.errors import PydeployError
+
 # C0 and C1 but tab and line feed, what changes the direction of text or breaks lines unseen, and
 # the surrogates that stand for bytes which are no text.
 _CONTROL = re.compile(
@@ -29,7 +31,8 @@ def safe(text: str) -> str:
 def hiding(values: Iterable[str]) -> Iterator[None]:
     """Whatever is printed in the block shows `***` in place of these values.
 
-    Line by line, because what prints them may break them up; short ones are no secrets.
+    Line by line, because what prints them may break them up; short ones are no secrets.  A failure
+    that leaves the block, to be printed outside, says them neither.
     """
     global _hidden
     before = _hidden
@@ -37,6 +40,10 @@ def hiding(values: Iterable[str]) -> Iterator[None]:
     _hidden = (*before, *sorted((one for one in lines if len(one) >= _SHORTEST), key=len)[::-1])
     try:
         yield
+    except PydeployError as failure:
+        failure.message, failure.hint = hidden(failure.message), hidden(failure.hint)
+        failure.logs = hidden(failure.logs)
+        raise
     finally:
         _hidden = before
 

@@ -8,12 +8,15 @@
     ├── BuildError                       3  author     the image does not build
     ├── DeployError                      4  author     it does not become healthy
     ├── CapacityError                    5  operator   no free port or subnet, lock held too long
-    ├── ServiceError                     6  operator   Docker, etcd, gateway, registry do not answer
+    ├── ServiceError                     6  operator   Docker, etcd, Jenkins, ... do not answer
     └── UsageError                      64  caller     wrong flags or arguments
 
     Interrupted                        130  none       Ctrl-C; 143 when terminated
     Superseded                           0  none       no error: somebody wished for something newer
     Fenced                               -  none       never leaves: a write was not ours any more
+
+A build of Jenkins that ends badly is no failure of ours: `trigger --wait` exits with UNSTABLE 10,
+FAILURE 11, ABORTED 12, NOT_BUILT 13 (pydeploy/jenkins/values.py).
 
 A message says what is wrong and where; `hint` says what to do next; `logs` are the last
 lines of whatever failed.  Anything else that is raised is a bug (exit 1).
@@ -39,10 +42,15 @@ class _Described(BaseException):
         self.hint = hint
         self.logs = logs
 
+    @property
+    def kind(self) -> str:
+        """The class of this tree that it is; clients have finer ones, which callers tell apart."""
+        return next(one.__name__ for one in type(self).__mro__ if one.__module__ == __name__)
+
     def as_dict(self) -> dict[str, Any]:
         """The `error` object of a result: class, message, hint, fault, exit_code, logs."""
         return {
-            "class": type(self).__name__,
+            "class": self.kind,
             "message": self.message,
             "hint": self.hint,
             "fault": self.fault,

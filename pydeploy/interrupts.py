@@ -29,6 +29,26 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
+def deferred() -> Iterator[None]:
+    """Let the block run to its end; a signal that came meanwhile is raised behind it.
+
+    For what must not be cut, because nobody would know what became of it; it has to be short.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise Interrupted(came[0])
+
+
+@contextmanager
 def held_back() -> Iterator[None]:
     """Let the block (an undo) run to its end, for at most UNDO_LIMIT seconds."""
     if threading.current_thread() is not threading.main_thread():

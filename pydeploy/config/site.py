@@ -127,6 +127,36 @@ class Registry(Section):
     username: str | None = None
 
 
+class Jenkins(Section):
+    """Where builds are asked for.
+
+    Secrets come from $PYDEPLOY_JENKINS_TOKEN and $PYDEPLOY_JENKINS_TRIGGER_TOKEN, never from here.
+    """
+
+    url: str | None = Field(None, description="http:// or https://, with its path if it has one")
+    ca: AbsolutePath | None = Field(None, description="who signed its certificate, as PEM")
+    timeout: Duration = Field(30, description="for one request")
+    username: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_root(cls, value: str | None) -> str | None:
+        """The root of Jenkins, without a slash at its end."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if "@" in parts.netloc:
+            raise ValueError(
+                "write the user as `username` and give the token in $PYDEPLOY_JENKINS_TOKEN, "
+                "not in the URL"
+            )
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is not an http:// or https:// URL")
+        if parts.query or parts.fragment:
+            raise ValueError("write the root of Jenkins, without ? and #")
+        return value.rstrip("/")
+
+
 class Proxy(Section):
     """May hold a password, because proxies want it in the URL; it is not shown."""
 
@@ -277,6 +307,7 @@ class Site(Section):
     gateway: Gateway = Gateway()
     dns: Dns = Dns()
     registry: Registry = Registry()
+    jenkins: Jenkins = Jenkins()
     build: Build = Build()
     policy: Policy = Policy()
     limits: Limits = Limits()

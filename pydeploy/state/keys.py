@@ -53,6 +53,10 @@ class Keys:
     def log(self, environment: str = "") -> str:
         return f"{self.root}/logs/{environment}"
 
+    def trigger(self, identity: str = "") -> str:
+        """What became of a trigger that has an idempotency key."""
+        return f"{self.root}/triggers/{identity}"
+
     def backup(self, entry: str = "") -> str:
         return f"{self.root}/backups/{entry}"
 

@@ -201,3 +201,21 @@ class BuildRecord(Record):
 
     images: tuple[Image, ...]
     created: str
+
+
+class Trigger(Record):
+    """A build that was asked of Jenkins under an idempotency key.
+
+    `asked` is written before the request: whoever finds it with nobody at work does not know
+    whether Jenkins got it.
+    """
+
+    state: Literal["asked", "queued"]
+    url: str  # of Jenkins
+    job: str
+    key: str
+    mark: str  # what the build carries, where it can
+    by: str
+    since: str
+    queue_id: int | None = None
+    number: int | None = None  # of the build, once it is known

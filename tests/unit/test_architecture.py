@@ -27,7 +27,7 @@ LAYERS = (
     {"pydeploy", "errors", "durations", "names", "console", "interrupts", "config"},
     {"clients"},
     {"state"},
-    {"repository", "images", "gateway", "platform", "scaffold"},
+    {"repository", "images", "gateway", "platform", "jenkins", "scaffold"},
     {"deploy"},
     {"cli", "commands"},
     {"__main__"},
@@ -133,6 +133,7 @@ DOORS = {
     "docker": ("pydeploy.clients.docker",),
     # An environment's front and the gateway in front of it are asked as a browser would; they are
     # what is judged, not systems that we work with.
+    "jenkins": ("pydeploy.clients.jenkins",),
     "http": ("pydeploy.deploy.probe", "pydeploy.platform.checks."),
     "ssl": ("pydeploy.clients.", "pydeploy.deploy.probe", "pydeploy.deploy.gateways"),
 }
@@ -142,11 +143,12 @@ EVERYWHERE = {"docker.errors"}
 
 @pytest.mark.parametrize("library", sorted(DOORS))
 def test_each_system_has_one_door(library: str) -> None:
-    """clients/ is the only way to Docker, etcd, registries, HAProxy and other programs.
+    """clients/ is the only way to Docker, etcd, registries, HAProxy, Jenkins and other programs.
 
     subprocess is imported by clients/shell alone, docker by clients/docker alone (its exceptions
-    by anyone), urllib3 and requests by clients/; HTTP and TLS by hand only where an environment,
-    or the gateway, is asked as a browser asks it.
+    by anyone), jenkins (which is python-jenkins) by clients/jenkins alone, urllib3 and requests by
+    clients/; HTTP and TLS by hand only where an environment, or the gateway, is asked as a browser
+    asks it.
     """
     wrong = [
         f"{module.name} imports {name}"
@@ -210,13 +212,15 @@ def test_every_module_says_what_it_is() -> None:
 def test_commands_and_modules_are_the_same() -> None:
     """What `pydeploy --help` lists is what is in commands/."""
     found = {one.name for one in pkgutil.iter_modules(commands.__path__)} - {"options"}
-    assert found == set(cli.COMMANDS)
+    assert {f"pydeploy.commands.{one}" for one in found} == {
+        cli.module(one) for one in cli.COMMANDS
+    }
 
 
 @pytest.mark.parametrize("name", sorted(cli.COMMANDS))
 def test_every_command_module_has_one_command(name: str) -> None:
-    """Called `command`, under the module's name, with help and an example."""
-    module = importlib.import_module(f"pydeploy.commands.{name}")
+    """Called `command`, under the command's name, with help and an example."""
+    module = importlib.import_module(cli.module(name))
     command = module.command
     assert isinstance(command, click.Command)
     below = set(command.commands.values()) if isinstance(command, click.Group) else set()

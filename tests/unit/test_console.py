@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pydeploy import console
+from pydeploy.errors import UsageError
 
 
 class Terminal(io.StringIO):
@@ -173,3 +174,12 @@ def test_the_longest_value_is_hidden_first() -> None:
     """Else the end of the longer one would stay."""
     with console.hiding(["opensesame", "opensesame-key"]):
         assert "***" == console.hidden("opensesame-key")
+
+
+def test_a_failure_that_leaves_the_block_says_no_value() -> None:
+    """It is printed outside, at the error boundary."""
+    said = "opensesame is no choice"
+    with pytest.raises(UsageError) as failure, console.hiding(["opensesame"]):
+        raise UsageError(said, hint=said, logs=said)
+    told = failure.value.as_dict()
+    assert ["*** is no choice"] * 3 == [told[one] for one in ("message", "hint", "logs")]

@@ -55,7 +55,7 @@ def section(markdown: str, title: str) -> str:
 
 def commands(name: str) -> list[tuple[str, click.Command]]:
     """The command, and for a group its own: `config show`."""
-    command: click.Command = importlib.import_module(f"pydeploy.commands.{name}").command
+    command: click.Command = importlib.import_module(cli.module(name)).command
     inner = command.commands if isinstance(command, click.Group) else {}
     return [(name, command), *((f"{name} {sub}", one) for sub, one in inner.items())]
 
@@ -96,7 +96,7 @@ def test_the_global_options_are_documented() -> None:
 def test_the_readme_lists_every_command_in_order() -> None:
     """The table is that of `pydeploy --help`."""
     rows = re.findall(
-        r"^\| \[`([a-z]+)`\]\(docs/commands.md#\1\) \| (.*) \|$", text("README.md"), re.M
+        r"^\| \[`([a-z-]+)`\]\(docs/commands.md#\1\) \| (.*) \|$", text("README.md"), re.M
     )
     assert rows == list(cli.COMMANDS.items())
 

@@ -50,6 +50,42 @@ def test_an_undo_is_not_cut_by_further_signals() -> None:
     assert ["undone"] == done
 
 
+def test_a_signal_is_raised_behind_what_must_not_be_cut() -> None:
+    """The block runs to its end; then the first signal that came counts, and handlers are back."""
+    interrupts.install()
+    before = [signal.getsignal(number) for number in SIGNALS]
+    done = []
+
+    def ask() -> None:
+        for number in reversed(SIGNALS):
+            os.kill(os.getpid(), number)
+        done.append("asked")
+
+    with pytest.raises(Interrupted) as stopped, interrupts.deferred():
+        ask()
+    assert (["asked"], 143) == (done, stopped.value.exit_code)
+    assert before == [signal.getsignal(number) for number in SIGNALS]
+    with interrupts.deferred():
+        pass
+
+
+def test_another_thread_defers_nothing() -> None:
+    """Signals come to the main thread alone, which goes on as it does."""
+    failures: list[BaseException] = []
+
+    def block() -> None:
+        try:
+            with interrupts.deferred():
+                pass
+        except BaseException as failure:
+            failures.append(failure)
+
+    thread = threading.Thread(target=block)
+    thread.start()
+    thread.join()
+    assert [] == failures
+
+
 def test_afterwards_signals_count_again() -> None:
     """Handlers, and the alarm, are put back as they were; also after a failed undo."""
     interrupts.install()

@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pydeploy.errors import PydeployError, ServiceError
 from pydeploy.platform import place, settings
-from pydeploy.platform.checks import clock, dns, engine, etcd, gateway, ports, registry, subnets
+from pydeploy.platform.checks import (
+    clock,
+    dns,
+    engine,
+    etcd,
+    gateway,
+    jenkins,
+    ports,
+    registry,
+    subnets,
+)
 from pydeploy.platform.checks.verdict import Context, Verdict, error, warning
 
 Check = Callable[[Context], Iterator[Verdict]]
@@ -17,6 +27,7 @@ CHECKS: dict[str, Check] = {
     "gateway": gateway.check,
     "dns": dns.check,
     "registry": registry.check,
+    "jenkins": jenkins.check,
     "ports": ports.check,
     "subnets": subnets.check,
     "clock": clock.check,

@@ -1,0 +1,160 @@
+"""What Jenkins' answers mean, and what to do next."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pydeploy.errors import ServiceError
+
+if TYPE_CHECKING:
+    import requests
+
+_LOGIN = re.compile(r"/(login|securityRealm|j_\w+|oauth|oic|saml)", re.IGNORECASE)
+_NOT_NOW = (502, 503, 504)  # Jenkins starts or stops, or a proxy finds nobody behind it
+_STARTING = re.compile("Please wait while Jenkins is (getting ready to work|restarting)")
+_MUCH = 64 << 10  # bytes of a page that are looked at
+
+
+class Away(ServiceError):
+    """No answer, or one that says "not now"; nothing was done, and waiting may help."""
+
+
+class Unsettled(ServiceError):
+    """A request was sent, and nobody knows whether it was carried out."""
+
+
+class Refused(ServiceError):
+    """Jenkins said no, with this HTTP status; nothing was done."""
+
+    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
+        super().__init__(message, service="jenkins", hint=hint)
+        self.status = status
+
+
+def is_about_crumb(response: requests.Response) -> bool:
+    """Whether this 403 says that the crumb is missing, or of another session (CrumbFilter).
+
+    The words, not the word: every page of Jenkins has a crumb in it.
+    """
+    return "No valid crumb" in response.text[:_MUCH]
+
+
+def is_unsettled(response: requests.Response) -> bool:
+    """Whether this failure of a POST leaves open what Jenkins did: a proxy may have answered."""
+    return response.status_code >= 500 and not _is_jenkins(response)
+
+
+def is_login(response: requests.Response) -> bool:
+    """Whether we are sent to a page where people log in."""
+    where = response.headers.get("Location", "").split("?")[0]
+    return bool(_LOGIN.search(where)) and 300 <= response.status_code < 400
+
+
+def _is_jenkins(response: requests.Response) -> bool:
+    """Whether it answered itself.  The page of a start (HudsonIsLoading) has not the header."""
+    return "X-Jenkins" in response.headers or bool(_STARTING.search(response.text[:_MUCH]))
+
+
+def failure(response: requests.Response, url: str, what: str, username: str | None) -> ServiceError:
+    """The error for an answer that is no success; `what` is what we wanted: `start docs/build`."""
+    status = response.status_code
+    if status in _NOT_NOW:
+        return _not_now(response, url)
+    if 300 <= status < 400:
+        return _elsewhere(response, url)
+    if status == 401:
+        return _unknown(url, status, username)
+    if status == 403:
+        who = username or "anonymous"
+        return Refused(
+            f"Jenkins does not let {who} {what} (HTTP 403){_permission(response)}",
+            status=status,
+            hint=_hint_403(response, username),
+        )
+    messages = {
+        400: f"Jenkins refused the request to {what}",
+        404: f"Jenkins at {url} cannot {what}: it knows no such thing",
+        409: f"Jenkins does not {what}: it is disabled",
+        500: f"Jenkins failed when it was asked to {what}",
+    }
+    hints = {
+        404: "see that it exists and that this account may see it: `pydeploy jobs`",
+        409: "enable it in Jenkins, on the page of the job",
+        500: "see the log of Jenkins (Manage Jenkins, System Log); a value that a parameter does "
+        "not take ends like this, too",
+    }
+    return Refused(
+        f"{messages.get(status, f'Jenkins at {url} did not {what}')} (HTTP {status})",
+        status=status,
+        hint=hints.get(status, "see the log of Jenkins, and of the proxy in front of it"),
+    )
+
+
+def no_json(url: str) -> ServiceError:
+    return ServiceError(
+        f"what answers at {url} is not Jenkins: its api/json is no JSON",
+        service="jenkins",
+        hint="write the root of Jenkins in site.yml: jenkins.url, with its path if it has one",
+    )
+
+
+def _not_now(response: requests.Response, url: str) -> ServiceError:
+    status = response.status_code
+    if _is_jenkins(response):
+        return Away(
+            f"Jenkins at {url} is starting or going down (HTTP {status})",
+            service="jenkins",
+            hint="wait until it is up, then run it again",
+        )
+    return Away(
+        f"what is in front of Jenkins at {url} does not reach it (HTTP {status})",
+        service="jenkins",
+        hint="see that Jenkins runs, and the proxy in front of it",
+    )
+
+
+def _elsewhere(response: requests.Response, url: str) -> ServiceError:
+    if is_login(response):
+        return _unknown(url, response.status_code, None)
+    where = response.headers.get("Location", "").split("?")[0]
+    return Refused(
+        f"{url} leads to {where or 'nowhere'}, and credentials are not sent there",
+        status=response.status_code,
+        hint="write the address at which Jenkins itself answers in site.yml: jenkins.url",
+    )
+
+
+def _unknown(url: str, status: int, username: str | None) -> Refused:
+    if username is None:
+        return Refused(
+            f"Jenkins at {url} wants to know who we are (HTTP {status})",
+            status=status,
+            hint="give an account in $PYDEPLOY_JENKINS_USERNAME and $PYDEPLOY_JENKINS_TOKEN",
+        )
+    return Refused(
+        f"Jenkins at {url} does not accept the credentials of {username} (HTTP {status})",
+        status=status,
+        hint="see $PYDEPLOY_JENKINS_USERNAME and $PYDEPLOY_JENKINS_TOKEN; an API token is made in "
+        "Jenkins on the user's own page, below Security",
+    )
+
+
+def _permission(response: requests.Response) -> str:
+    """`: it takes hudson.model.Item.Build` (AccessDeniedException3.reportAsHeaders)."""
+    wanted = response.headers.get("X-Required-Permission", "")
+    return f": that takes the permission {wanted}" if wanted else ""
+
+
+def _hint_403(response: requests.Response, username: str | None) -> str:
+    if is_about_crumb(response):
+        return (
+            "it refused the crumb: give an API token in $PYDEPLOY_JENKINS_TOKEN, which needs none; "
+            "or see that no proxy takes the crumb's header or the session cookie away"
+        )
+    if username is None:
+        return (
+            "give an account in $PYDEPLOY_JENKINS_USERNAME and $PYDEPLOY_JENKINS_TOKEN; if a "
+            "trigger token was given, see that it is the job's"
+        )
+    return "grant it in Jenkins; if a trigger token was given, see that it is the job's"
