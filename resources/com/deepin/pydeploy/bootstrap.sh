@@ -25,6 +25,8 @@
 set -eu
 
 case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
+sources=multi-key-dict # what there is no wheel of, and what builds it
+builders="setuptools|wheel"
 child=
 version=
 
@@ -274,6 +276,17 @@ choose_source() {
     fi
 }
 
+# installed ARGUMENT...: by the pip of the new environment, each file checked by its hash.
+installed() {
+    watched "$new/bin/python" -I -m pip install --require-hashes \
+        --no-input --no-cache-dir --disable-pip-version-check --progress-bar off "$@"
+}
+
+# entries_of NAMES: the entries of requirements.txt with one of these names (a|b), hashes and all.
+entries_of() {
+    awk -v names="$1" '/^[^ #]/ { wanted = $0 ~ "^(" names ")==" } wanted' "$requirements"
+}
+
 # Runs in a process of its own, which keeps the lock on `building` to its end, and publishes what it
 # has made: if only its parent is killed, nothing is lost.  `new` is the final place, because an
 # environment cannot be moved.
@@ -285,8 +298,11 @@ fill() {
     choose_source
     set -- ${PYDEPLOY_WHEELS:+--no-index --find-links "$PYDEPLOY_WHEELS"}
     watched "$python" -I -m venv "$new" || return
-    watched "$new/bin/python" -I -m pip install --require-hashes --only-binary :all: \
-        --no-input --no-cache-dir --disable-pip-version-check --progress-bar off \
+    # Wheels run nothing of their own. What there is as a source only is built, by builders that were
+    # checked like everything else, and not by the newest ones that pip would fetch.
+    entries_of "$builders" >"$new/builders.txt"
+    [ ! -s "$new/builders.txt" ] || installed --only-binary :all: -r "$new/builders.txt" "$@" || return
+    installed --no-build-isolation --only-binary :all: --no-binary "$sources" \
         -r "$requirements" "$@" || return
     _told=$("$new/bin/python" -I -m pydeploy --version) || return
     if [ "$_told" != "pydeploy $version" ]; then
