@@ -53,6 +53,7 @@ class Manifest(BaseModel):
     created: str
     record: Part
     volumes: dict[str, Part]  # by the name in the compose file
+    missing: tuple[str, ...] = ()  # volumes that were gone already
 
     @property
     def bytes(self) -> int:
@@ -66,6 +67,7 @@ def write(
     record: Environment,
     created: str,
     volumes: Mapping[str, Callable[[], Iterable[bytes]]],
+    missing: Iterable[str] = (),
 ) -> Manifest:
     """The backup at `path`, which is there whole or not at all; readable by its owner only."""
     with _whole(path) as file:
@@ -82,6 +84,7 @@ def write(
             created=created,
             record=_append(file, _RECORD, [record.text().encode()]),
             volumes=parts,
+            missing=tuple(sorted(missing)),
         )
         _append(file, _MANIFEST, [manifest.model_dump_json(indent=2).encode()])
         file.write(bytes(2 * _BLOCK))  # the end of a tar

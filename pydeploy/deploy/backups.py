@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydeploy import console, names
-from pydeploy.deploy import backup_file, freeze, kept, seeding, turn, volumes
+from pydeploy.clients.docker import DockerEngine
+from pydeploy.deploy import backup_file, freeze, inventory, kept, seeding, turn, volumes
 from pydeploy.deploy.backup_file import Backup, Manifest
 from pydeploy.deploy.logs import existing
 from pydeploy.deploy.session import Session
@@ -34,30 +35,54 @@ def make(session: Session, name: str, to: Path | None = None) -> tuple[Path, Man
 
 
 def before_removal(session: Session, record: Environment) -> Path | None:
-    """The last one, if the site wants it and there is data; the caller has the lock."""
-    settings = session.site.backup
-    if not (settings.on_remove and record.kept and record.kept.volumes):
+    """The last one, if the site wants it and there is data; the caller has the lock.
+
+    A removal that died may have erased some volumes, or all: what is left is saved beside the
+    complete backups, of which none goes for it.
+    """
+    kept_ = record.kept
+    if not (session.site.backup.on_remove and kept_ and kept_.volumes):
         return None
+    there = inventory.existing(session.engine_of(kept_.engine), list(kept_.volumes.values()))
+    left = {name: volume for name, volume in kept_.volumes.items() if volume in there}
+    missing = kept_.volumes.keys() - left.keys()
+    if not left:
+        console.say(f"{record.name}: its data is gone already, so none of it is saved")
+        return None
+    if missing:
+        console.warn(f"{record.name}: {', '.join(sorted(missing))} is gone; the rest is saved")
     path = _place(session, record.name)
     with console.step(f"back up {record.name}"):
-        under_lock(session, record, path)
+        _save(session, record, path, left, missing)
     return path
 
 
 def under_lock(session: Session, record: Environment, path: Path) -> Manifest:
-    """UsageError where there is nothing to save."""
+    """UsageError where there is nothing to save, ServiceError where not all of it is there."""
     there = seeding.volumes_of(record)
     if record.current is None or not there:
         raise UsageError(f"{record.name} has no volumes, so there is nothing to back up")
-    engine = session.engine_of(record.kept.engine if record.kept else record.current.engine)
-    images = kept.images(record.current.model)
-    fallback = next(iter(images.values()), None) or _some_image(record)
+    return _save(session, record, path, there)
+
+
+def _save(
+    session: Session,
+    record: Environment,
+    path: Path,
+    there: Mapping[str, str],
+    missing: Collection[str] = (),
+) -> Manifest:
+    """The volumes (name in the model → on the engine) and the record."""
+    engine = session.engine_of(_engine_name(record))
+    images = kept.images(record.current.model) if record.current else {}
     labels = {names.SITE: session.site.site, names.ENVIRONMENT: record.name}
     with freeze.frozen(engine, freeze.users(engine, there.values())), ExitStack() as open_ones:
         readers: dict[str, Callable[[], Iterator[bytes]]] = {}
         for name, volume in there.items():
             one = open_ones.enter_context(
-                volumes.opened(engine, volume, image=images.get(name) or fallback, labels=labels)
+                volumes.opened(
+                    engine, volume, image=_image(engine, images.get(name)), labels=labels
+                )
             )
             readers[name] = one.read
         made = backup_file.write(
@@ -66,10 +91,32 @@ def under_lock(session: Session, record: Environment, path: Path) -> Manifest:
             record=record,
             created=store.timestamp(),
             volumes=readers,
+            missing=missing,
         )
     _remember_images(session, record)
-    _forget_old(session, record.name, keep_also=path)
+    if not missing:
+        _forget_old(session, record.name, keep_also=path)
     return made
+
+
+def _engine_name(record: Environment) -> str:
+    if record.kept:
+        return record.kept.engine
+    return record.current.engine if record.current else ""
+
+
+def _image(engine: DockerEngine, wanted: str | None) -> str:
+    """`wanted`, or whichever the engine has instead: nothing of it runs."""
+    import docker.errors
+
+    with engine.obeying():
+        if wanted:
+            try:
+                engine.api.inspect_image(wanted)
+                return wanted
+            except docker.errors.NotFound:
+                pass
+        return next((str(one["Id"]) for one in engine.api.images()), "")
 
 
 def _remember_images(session: Session, record: Environment) -> None:
@@ -86,12 +133,6 @@ def _remember_images(session: Session, record: Environment) -> None:
 
 def _moment() -> str:
     return store.now().strftime("%Y%m%dT%H%M%S%f")
-
-
-def _some_image(record: Environment) -> str:
-    """Whichever the engine has: nothing of it runs."""
-    services = record.current.model["services"] if record.current else {}
-    return str(next(iter(services.values()))["image"])
 
 
 def listed(session: Session, name: str | None = None) -> list[Path]:
@@ -138,6 +179,8 @@ def restore(
     target = names.environment(name=name or saved.name, change=_number(name or saved.name))
     if saved.current is None:
         raise UsageError(f"{file}: its record names no release", hint="use another backup")
+    if missing := backup.manifest.missing:
+        console.warn(f"{file} was saved without {', '.join(missing)}, which starts empty")
     origin = Origin(action="restore", environment=saved.name, release=saved.current.name)
     asked = candidate.of_release(saved.current, saved.service, origin)
     clock = turn.Clock()

@@ -25,6 +25,7 @@ POINTS = (
     "remove-after-unroute",
     "remove-after-erase",
     "remove-after-claims",
+    "remove-after-images",
 )
 
 

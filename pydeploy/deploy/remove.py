@@ -162,6 +162,7 @@ def _erase_all(
         _add(counts, {"claims": count})
     failpoints.reach("remove-after-claims")
     _add(counts, _erase_images(session, environment, record, held))
+    failpoints.reach("remove-after-images")
     counts["records"] = _forget(session, environment, held)
     return counts, volumes
 

@@ -13,9 +13,11 @@ import pytest
 import yaml
 
 from pydeploy.config import site as site_config
+from pydeploy.deploy.backup_file import Backup
 from tests.integration.support import keeping as keeping_service
 from tests.integration.support.keeping import add, container_of, rows
 from tests.integration.support.site import LiveSite
+from tests.integration.support.waiting import eventually
 
 Write = Callable[..., Path]
 
@@ -88,6 +90,51 @@ def test_data_is_replaced_only_when_that_was_said(
     assert 1 == len(saving.volumes(staging))
 
 
+@pytest.mark.parametrize(
+    ("point", "again"),
+    [("remove-after-erase", ("prune",)), ("remove-after-images", ("remove", "--purge-data"))],
+)
+def test_a_removal_that_died_saves_its_data_once(
+    saving: LiveSite, keeping: Write, staging: str, point: str, again: tuple[str, ...]
+) -> None:
+    """Who finishes it finds the data gone, and leaves the backup that has it as the last one."""
+    saving.cli.ok("deploy", keeping(), "--name", staging)
+    add(saving, staging, "one")
+    died = saving.cli("remove", staging, "--purge-data", env={"PYDEPLOY_FAILPOINT": point})
+    assert -9 == died.code
+    (file,) = saving.cli.ok("backup", staging, "--list")
+    if again == ("prune",):
+        eventually(lambda: not saving.keys("locks") and not saving.keys("work"))
+        saving.cli.ok("prune")
+    else:
+        assert 0 == saving.cli.ok(*again, staging)["residue"]
+    assert [file] == saving.cli.ok("backup", staging, "--list")
+    assert f"{saving.site.site}-e-{staging}-" not in docker("volume", "ls", "--quiet")
+    saving.cli.ok("restore", file)
+    assert ["one"] == rows(saving, staging)
+
+
+def test_what_is_left_of_data_is_saved_beside_the_complete_backup(
+    saving: LiveSite, keeping: Write, staging: str
+) -> None:
+    """A removal died while volumes went: none of the complete ones goes for what it had left."""
+    repo = keeping()
+    compose = (repo / "docker-compose.yml").read_text()
+    compose = compose.replace('["rows:/data"]', '["rows:/data", "more:/more"]')
+    compose = compose.replace("volumes: {rows: {}}", "volumes: {rows: {}, more: {}}")
+    (repo / "docker-compose.yml").write_text(compose)
+    saving.cli.ok("deploy", repo, "--name", staging)
+    whole = [saving.cli.ok("backup", staging)["file"] for _ in range(2)]
+    docker("rm", "--force", container_of(saving, staging, "store"))
+    docker("volume", "rm", next(one for one in saving.volumes(staging) if "more" in one))
+    error = saving.cli.fails(6, "backup", staging)
+    assert "has no volume" in error["message"]
+    last = saving.cli.ok("remove", staging, "--purge-data")["backup"]
+    assert [last, *whole[::-1]] == saving.cli.ok("backup", staging, "--list")
+    manifest = Backup.open(Path(last)).manifest
+    assert (["rows"], ("more",)) == (list(manifest.volumes), manifest.missing)
+
+
 def test_only_the_newest_are_kept(saving: LiveSite, keeping: Write, staging: str) -> None:
     """As many as site.yml says; a file that was named stays."""
     saving.cli.ok("deploy", keeping(), "--name", staging)
@@ -140,11 +187,15 @@ def test_a_sweep_lets_go_on_what_somebody_dead_has_paused(
     """The whole machine died: prune finds it."""
     live.cli.ok("deploy", keeping(), "--name", staging)
     store = container_of(live, staging, "store")
-    subprocess.run(["docker", "pause", store], check=True, capture_output=True)
+    docker("pause", store)
     live.cli.ok("prune")
     assert "running" == _state(store)
 
 
 def _state(container: str) -> str:
-    argv = ["docker", "inspect", "--format", "{{.State.Status}}", container]
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+    return docker("inspect", "--format", "{{.State.Status}}", container)
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
