@@ -23,6 +23,7 @@ POINTS = (
     "remove-after-want",
     "remove-after-lock",
     "remove-after-unroute",
+    "remove-after-discard",
     "remove-after-erase",
     "remove-after-claims",
     "remove-after-images",
