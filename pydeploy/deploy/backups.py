@@ -1,25 +1,20 @@
-"""Backups of kept data: where they lie, how they are made, how they come back."""
+"""Backups of kept data: where they lie, and how they are made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydeploy import console, names
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.deploy import backup_file, freeze, inventory, kept, seeding, turn, volumes
-from pydeploy.deploy.backup_file import Backup, Manifest
+from pydeploy.deploy.backup_file import Manifest
 from pydeploy.deploy.logs import existing
 from pydeploy.deploy.session import Session
-from pydeploy.errors import SiteConfigError, Superseded, UsageError
+from pydeploy.errors import SiteConfigError, UsageError
 from pydeploy.state import audit, store
-from pydeploy.state.records import BackupRecord, Environment, Origin, Wanted
-
-if TYPE_CHECKING:
-    from pydeploy.deploy.request import Outcome
+from pydeploy.state.records import BackupRecord, Environment
 
 SUFFIX = ".pydeploy.tar"
 
@@ -159,65 +154,3 @@ def _forget_old(session: Session, name: str, keep_also: Path) -> None:
     for path in listed(session, name)[session.site.backup.keep :]:
         if path != keep_also:
             path.unlink(missing_ok=True)
-
-
-# -- restore ----------------------------------------------------------------------------
-
-
-def restore(
-    session: Session, file: Path, name: str | None = None, *, replace: bool = False
-) -> Outcome:
-    """Run what a backup holds: its release by digest, on new volumes with its data.
-
-    UsageError where the environment has data and `replace` was not said.
-    """
-    from pydeploy.deploy import candidate, fetching
-    from pydeploy.deploy.request import Terms
-
-    backup = Backup.open(file)
-    saved = backup.record()
-    target = names.environment(name=name or saved.name, change=_number(name or saved.name))
-    if saved.current is None:
-        raise UsageError(f"{file}: its record names no release", hint="use another backup")
-    if missing := backup.manifest.missing:
-        console.warn(f"{file} was saved without {', '.join(missing)}, which starts empty")
-    origin = Origin(action="restore", environment=saved.name, release=saved.current.name)
-    asked = candidate.of_release(saved.current, saved.service, origin)
-    clock = turn.Clock()
-    wish = Wanted(
-        generation=0,
-        action="restore",
-        patchset=asked.patchset,
-        revision=asked.revision,
-        by=store.whoami(),
-    )
-    try:
-        with (
-            turn.audited(session, "restore", target, file=str(file)),
-            turn.taken(session, target, wish, clock, force=True) as mine,
-        ):
-            with console.step("fetch images"):
-                fetching.fetch(session, asked)
-            with mine.locked() as held:
-                result = mine.bring_up(
-                    held,
-                    asked,
-                    Terms(
-                        environment=target,
-                        data="keep" if saved.kept else "fresh",
-                        expires=saved.expires,
-                        is_data_replaced=replace,
-                    ),
-                    seeding.of_streams(
-                        saved.name,
-                        {one: partial(backup.volume, one) for one in backup.manifest.volumes},
-                    ),
-                )
-    except Superseded as newer:
-        return turn.superseded(target, newer, clock)
-    turn.note(session, "restore", result, file=str(file))
-    return result
-
-
-def _number(name: str) -> int | None:
-    return int(name) if name.isascii() and name.isdigit() else None

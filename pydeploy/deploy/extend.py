@@ -43,6 +43,21 @@ def extend(
     return changed
 
 
+def end_of_restored(
+    session: Session, name: str, there: Environment | None, saved: Environment
+) -> str | None:
+    """When a restored environment ends: as agreed for what is there, else as agreed when it was
+    saved; where that is over, the time of a change begins anew, and others never end.
+    """
+    agreed = (there or saved).expires
+    is_open = agreed is None and (there is not None or not name.isdigit())
+    if is_open or (agreed is not None and agreed > store.timestamp()):
+        return agreed
+    if not name.isdigit():
+        return None
+    return _expires(session, session.site.defaults.ttl)
+
+
 def write(session: Session, record: Environment, held: Held) -> None:
     """Replace the record of an environment whose lock we hold."""
     key = session.store.keys.environment(record.name)

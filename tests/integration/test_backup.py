@@ -44,17 +44,23 @@ def staging(live: LiveSite, change: int) -> Iterator[str]:
     live.cli("remove", name, "--purge-data")
 
 
-def test_a_removed_environment_comes_back(saving: LiveSite, keeping: Write, staging: str) -> None:
-    """From the last backup, which its removal left: the same digests, all rows."""
+def test_an_expired_environment_comes_back(saving: LiveSite, keeping: Write, staging: str) -> None:
+    """From the last backup, which prune left: the same digests, all rows, and it stays."""
     deployed = saving.cli.ok("deploy", keeping(), "--name", staging)
     add(saving, staging, "one")
-    removed = saving.cli.ok("remove", staging, "--purge-data")
-    assert 0 == removed["residue"]
-    assert [removed["backup"]] == saving.cli.ok("backup", staging, "--list")
+    found = saving.store.environment(staging)
+    assert found
+    past = found.model_copy(update={"expires": "2020-01-01T00:00:00Z"})
+    saving.store.etcd.put(saving.store.keys.environment(staging), past.text())
+    saving.cli.ok("prune")
+    assert [] == saving.containers(staging) + saving.volumes(staging)
+    (file,) = saving.cli.ok("backup", staging, "--list")
     back = saving.cli.ok("deploy", keeping("2"), "--name", f"{staging}-x", "--data", "fresh")
     saving.cli.ok("remove", f"{staging}-x")
-    back = saving.cli.ok("restore", removed["backup"])
+    back = saving.cli.ok("restore", file)
     assert deployed["images"] == back["images"]
+    assert back["expires"] is None
+    saving.cli.ok("prune")
     assert ["one"] == rows(saving, staging)
 
 
