@@ -26,6 +26,7 @@ from pydeploy.errors import ServiceError, UsageError
 from pydeploy.state.records import Environment
 
 FORMAT = 1
+PARTIAL = ".partial"  # behind the name of one that is not whole yet
 _MANIFEST, _RECORD = "manifest.json", "record.json"
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1 << 20
@@ -68,8 +69,12 @@ def write(
     created: str,
     volumes: Mapping[str, Callable[[], Iterable[bytes]]],
     missing: Iterable[str] = (),
+    ensure: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """The backup at `path`, which is there whole or not at all; readable by its owner only."""
+    """The backup at `path`, which is there whole or not at all; readable by its owner only.
+
+    `ensure` raises when what was read is not to be relied on.
+    """
     with _whole(path) as file:
         parts = {
             name: _append(file, f"volumes/{number}.tar", read())
@@ -88,12 +93,13 @@ def write(
         )
         _append(file, _MANIFEST, [manifest.model_dump_json(indent=2).encode()])
         file.write(bytes(2 * _BLOCK))  # the end of a tar
+        ensure()
     return manifest
 
 
 @contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(path.name + PARTIAL)
     try:
         with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             yield file

@@ -2,35 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from pydeploy import console, names
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import backup_file, freeze, inventory, kept, seeding, turn, volumes
+from pydeploy.deploy import backup_file, failpoints, freeze, inventory, kept, seeding, turn, volumes
 from pydeploy.deploy.backup_file import Manifest
 from pydeploy.deploy.logs import existing
+from pydeploy.deploy.seeding import Read
 from pydeploy.deploy.session import Session
-from pydeploy.errors import SiteConfigError, UsageError
+from pydeploy.errors import Fenced, ServiceError, SiteConfigError, UsageError
 from pydeploy.state import audit, store
+from pydeploy.state.lock import Held
 from pydeploy.state.records import BackupRecord, Environment
 
 SUFFIX = ".pydeploy.tar"
 
 
 def make(session: Session, name: str, to: Path | None = None) -> tuple[Path, Manifest]:
-    """A backup of an environment's volumes and record; who uses them stands still meanwhile."""
+    """A backup of an environment's volumes and record; who uses them stands still meanwhile.
+
+    UsageError where there is nothing to save, or `to` is there already.
+    """
     existing(session, name)
+    if to and to.exists():
+        raise UsageError(f"{to} is there already", hint="name a new file, or remove it first")
     path = to or _place(session, name)
-    with turn.lock_of(session, name), console.step(f"back up {name}"):
-        made = under_lock(session, existing(session, name), path)
+    with turn.audited(session, "backup", name, file=str(path)):
+        made = _made(session, name, path)
     audit.record(session.store, "backup", name, "saved", file=str(path), bytes=made.bytes)
     return path, made
 
 
-def before_removal(session: Session, record: Environment) -> Path | None:
-    """The last one, if the site wants it and there is data; the caller has the lock.
+def _made(session: Session, name: str, path: Path) -> Manifest:
+    try:
+        with turn.lock_of(session, name) as held, console.step(f"back up {name}"):
+            record = existing(session, name)
+            there = seeding.volumes_of(record)
+            if record.current is None or not there:
+                raise UsageError(f"{name} has no volumes, so there is nothing to back up")
+            return _save(session, record, held, path, there)
+    except Fenced as fenced:
+        raise ServiceError(
+            f"the lock of {name} was lost, and somebody may have written since: nothing was saved",
+            service="etcd",
+            hint="run it again; `pydeploy doctor` if it happens often",
+        ) from fenced
+
+
+def before_removal(session: Session, record: Environment, held: Held) -> Path | None:
+    """The last one, if the site wants it and there is data; the caller has the lock.  Or Fenced.
 
     A removal that died may have erased some volumes, or all: what is left is saved beside the
     complete backups, of which none goes for it.
@@ -48,50 +72,69 @@ def before_removal(session: Session, record: Environment) -> Path | None:
         console.warn(f"{record.name}: {', '.join(sorted(missing))} is gone; the rest is saved")
     path = _place(session, record.name)
     with console.step(f"back up {record.name}"):
-        _save(session, record, path, left, missing)
+        _save(session, record, held, path, left, missing)
     return path
-
-
-def under_lock(session: Session, record: Environment, path: Path) -> Manifest:
-    """UsageError where there is nothing to save, ServiceError where not all of it is there."""
-    there = seeding.volumes_of(record)
-    if record.current is None or not there:
-        raise UsageError(f"{record.name} has no volumes, so there is nothing to back up")
-    return _save(session, record, path, there)
 
 
 def _save(
     session: Session,
     record: Environment,
+    held: Held,
     path: Path,
     there: Mapping[str, str],
     missing: Collection[str] = (),
 ) -> Manifest:
-    """The volumes (name in the model → on the engine) and the record."""
+    """The volumes (name in the model → on the engine) and the record.
+
+    Fenced where the lock is lost before all was read: somebody else may have let go on who writes.
+    """
     engine = session.engine_of(_engine_name(record))
-    images = kept.images(record.current.model) if record.current else {}
-    labels = {names.SITE: session.site.site, names.ENVIRONMENT: record.name}
-    with freeze.frozen(engine, freeze.users(engine, there.values())), ExitStack() as open_ones:
-        readers: dict[str, Callable[[], Iterator[bytes]]] = {}
-        for name, volume in there.items():
-            one = open_ones.enter_context(
-                volumes.opened(
-                    engine, volume, image=_image(engine, images.get(name)), labels=labels
-                )
-            )
-            readers[name] = one.read
+    with (
+        _images_remembered(session, record),
+        freeze.frozen(engine, freeze.users(engine, there.values())) as ensure_still,
+        _opened(session, record, engine, there) as readers,
+    ):
+
+        def ensure() -> None:
+            failpoints.reach("backup-after-read")
+            ensure_still()
+            if not session.store.etcd.txn([held.still()], []).succeeded:
+                raise Fenced(record.name)
+
         made = backup_file.write(
             path,
             site=session.site.site,
             record=record,
             created=store.timestamp(),
-            volumes=readers,
+            volumes={name: partial(_while_held, held, read) for name, read in readers.items()},
             missing=missing,
+            ensure=ensure,
         )
-    _remember_images(session, record)
     if not missing:
         _forget_old(session, record.name, keep_also=path)
     return made
+
+
+@contextmanager
+def _opened(
+    session: Session, record: Environment, engine: DockerEngine, there: Mapping[str, str]
+) -> Iterator[dict[str, Read]]:
+    images = kept.images(record.current.model) if record.current else {}
+    labels = {names.SITE: session.site.site, names.ENVIRONMENT: record.name}
+    with ExitStack() as open_ones:
+        readers = {}
+        for name, volume in there.items():
+            image = _image(engine, images.get(name))
+            one = volumes.opened(engine, volume, image=image, labels=labels)
+            readers[name] = open_ones.enter_context(one).read
+        yield readers
+
+
+def _while_held(held: Held, read: Read) -> Iterator[bytes]:
+    for chunk in read():
+        if held.lost.is_set():
+            raise Fenced(held.key)
+        yield chunk
 
 
 def _engine_name(record: Environment) -> str:
@@ -114,8 +157,12 @@ def _image(engine: DockerEngine, wanted: str | None) -> str:
         return next((str(one["Id"]) for one in engine.api.images()), "")
 
 
-def _remember_images(session: Session, record: Environment) -> None:
-    """So that they outlive the environment: else its data would come back to nothing."""
+@contextmanager
+def _images_remembered(session: Session, record: Environment) -> Iterator[None]:
+    """So that they outlive the environment: else its data would come back to nothing.
+
+    Before there is a file, because a backup without them is none; forgotten if none came of it.
+    """
     entry = f"{record.name}.{_moment()}"
     note = BackupRecord(
         environment=record.name,
@@ -124,6 +171,12 @@ def _remember_images(session: Session, record: Environment) -> None:
     )
     lease = session.store.etcd.grant(session.site.backup.images)
     session.store.etcd.put(session.store.keys.backup(entry), note.text(), lease=lease)
+    try:
+        yield
+    except BaseException:
+        with suppress(ServiceError):
+            session.store.etcd.revoke(lease)
+        raise
 
 
 def _moment() -> str:
@@ -151,6 +204,10 @@ def _place(session: Session, name: str) -> Path:
 
 
 def _forget_old(session: Session, name: str, keep_also: Path) -> None:
+    """And what backups that were killed have left; who has the lock is alone there."""
     for path in listed(session, name)[session.site.backup.keep :]:
         if path != keep_also:
+            path.unlink(missing_ok=True)
+    if folder := session.site.backup.folder:
+        for path in folder.glob(f"{name}.*{SUFFIX}{backup_file.PARTIAL}"):
             path.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ POINTS = (
     "after-applied",
     "after-drain",
     "after-erase",
+    "backup-after-read",
     "remove-after-want",
     "remove-after-lock",
     "remove-after-unroute",

@@ -78,6 +78,14 @@ def remove(session: Session, environment: str, *, purge_data: bool = False) -> R
             hint=f"`pydeploy remove {environment} --purge-data` deletes it, too; "
             f"`pydeploy backup {environment}` saves it first",
         )
+    try:
+        with turn.audited(session, "remove", environment):
+            return _removed(session, environment)
+    except Superseded as newer:
+        return Removal(environment=environment, superseded_by=newer.by)
+
+
+def _removed(session: Session, environment: str) -> Removal:
     wish = Wanted(generation=0, action="remove", by=store.whoami())
     mine = wanted.wish(session.store, environment, wish, overtaken=session.cancel)
     failpoints.reach("remove-after-want")
@@ -89,12 +97,7 @@ def remove(session: Session, environment: str, *, purge_data: bool = False) -> R
             failpoints.reach("remove-after-lock")
             return under_lock(session, environment, held, is_data_spared=False)
     except Fenced as fenced:
-        verdict = mine.verdict()
-        if isinstance(verdict, Superseded):
-            return Removal(environment=environment, superseded_by=verdict.by)
-        raise verdict from fenced
-    except Superseded as newer:
-        return Removal(environment=environment, superseded_by=newer.by)
+        raise mine.verdict() from fenced
 
 
 def under_lock(
@@ -113,7 +116,7 @@ def under_lock(
         spared = frozenset(item.identity for item in unknown)
         counts: dict[str, int] = {"routes": _unroute(session, environment, record, held)}
         failpoints.reach("remove-after-unroute")
-        saved = backups.before_removal(session, record) if record else None
+        saved = backups.before_removal(session, record, held) if record else None
         _discard(session, record, held)
         failpoints.reach("remove-after-discard")
         volumes = _erase_all(session, environment, record, held, spared, counts)
