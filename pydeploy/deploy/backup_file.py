@@ -101,20 +101,30 @@ def write(
 def _whole(path: Path) -> Iterator[IO[bytes]]:
     partial = path.with_name(path.name + PARTIAL)
     try:
-        with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        with (
+            writing(path),
+            open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file,
+        ):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.rename(path)
+            partial.rename(path)
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A disk that refuses is the operator's to mend."""
+    try:
+        yield
     except OSError as problem:
         raise ServiceError(
             f"the backup {path} cannot be written: {problem.strerror}",
             service="disk",
             hint="make room there, or name another place: --to FILE, site.yml: backup/folder",
         ) from problem
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def _append(file: IO[bytes], member: str, chunks: Iterable[bytes]) -> Part:

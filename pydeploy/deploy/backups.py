@@ -199,7 +199,8 @@ def _place(session: Session, name: str) -> Path:
             "site.yml names no folder for backups",
             hint="set backup/folder, or say --to FILE",
         )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with backup_file.writing(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder / f"{name}.{_moment()}{SUFFIX}"
 
 

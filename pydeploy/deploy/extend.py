@@ -28,7 +28,7 @@ def extend(
             "the environment of a change ends some day", hint=f"pydeploy extend {name} 7d"
         )
     existing(session, name)
-    with turn.lock_of(session, name) as held:
+    with turn.audited(session, "extend", name), turn.lock_of(session, name) as held:
         record = existing(session, name)
         _expect_wanted(session, name)
         expires = _expires(session, ttl)

@@ -143,6 +143,23 @@ def test_what_is_left_of_data_is_saved_beside_the_complete_backup(
     assert (["rows"], ("more",)) == (list(manifest.volumes), manifest.missing)
 
 
+def test_a_removal_that_cannot_save_the_data_leaves_it(
+    saving: LiveSite, keeping: Write, staging: str
+) -> None:
+    """The last backup was promised; the failure is the operator's turn, and in the audit."""
+    folder = saving.site.backup.folder
+    assert folder
+    saving.cli.ok("deploy", keeping(), "--name", staging)
+    folder.write_text("no folder")
+    error = saving.cli.fails(6, "remove", staging, "--purge-data")
+    assert str(folder) in error["message"]
+    assert 1 == len(saving.volumes(staging))
+    (act,) = saving.cli.ok("audit", staging, "--action", "remove")
+    assert "failed" == act["result"]
+    folder.unlink()
+    assert saving.cli.ok("remove", staging, "--purge-data")["backup"]
+
+
 def test_only_the_newest_are_kept(saving: LiveSite, keeping: Write, staging: str) -> None:
     """As many as site.yml says; a file that was named stays."""
     saving.cli.ok("deploy", keeping(), "--name", staging)

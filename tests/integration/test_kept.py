@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
+import pty
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -244,6 +248,31 @@ def test_what_would_lose_data_is_refused(live: LiveSite, keeping: Write, staging
     removed = live.cli.ok("remove", staging, "--purge-data")
     assert 0 == removed["residue"]
     assert [] == live.volumes(staging)
+
+
+def test_a_person_is_asked_before_data_goes(live: LiveSite, keeping: Write, staging: str) -> None:
+    """At a terminal, naming the volumes: with anything but yes they stay."""
+    live.cli.ok("deploy", keeping(), "--name", staging)
+    code, said = _answering(live, "n", "remove", staging)
+    assert (64, 1) == (code, len(live.volumes(staging))), said
+    assert f"delete the data in {live.volumes(staging)[0]} for ever?" in said
+    code, said = _answering(live, "y", "remove", staging)
+    assert (0, []) == (code, live.volumes(staging)), said
+
+
+def _answering(live: LiveSite, answer: str, *arguments: object) -> tuple[int, str]:
+    """Exit code and stderr of a command with a terminal, at which somebody answers."""
+    master, slave = pty.openpty()
+    os.write(master, f"{answer}\n".encode())
+    argv = live.cli.argv(*arguments)
+    with subprocess.Popen(argv, stdin=slave, stderr=slave, stdout=subprocess.DEVNULL) as process:
+        os.close(slave)
+        said = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has it open any more
+            while chunk := os.read(master, 1000):
+                said += chunk
+    os.close(master)
+    return process.returncode, said.decode()
 
 
 def test_data_that_no_record_names_is_left_alone(

@@ -101,6 +101,8 @@ def test_who_is_being_removed_is_not_extended(session: Session) -> None:
     session.store.etcd.put(key, '{"generation": 2, "action": "remove", "by": "ann"}')
     with pytest.raises(UsageError, match="being removed"):
         extend.extend(session, "10020", DAY)
+    (act,) = audit.read(session.store, audit.Filter(action="extend"), limit=9)
+    assert "failed" == act["result"]
 
 
 def test_who_lost_the_lock_writes_nothing(session: Session) -> None:
