@@ -31,3 +31,9 @@ def execute(
 
 def unpause(containers: Sequence[str]) -> Argv:
     return ("docker", "unpause", *containers)
+
+
+def paused(containers: Sequence[str]) -> Argv:
+    """Prints those of these (full ids) that are."""
+    ids = (word for one in containers for word in ("--filter", f"id={one}"))
+    return ("docker", "ps", "--quiet", "--filter", "status=paused", *ids)

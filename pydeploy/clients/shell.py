@@ -269,26 +269,70 @@ class Companion:
             _stop(cast("subprocess.Popen[str]", self._process))
 
 
-# Waits for the end of its stdin; a word before it means that there is nothing to do.
-_WATCHDOG = "import subprocess, sys; sys.stdin.read() or subprocess.run(sys.argv[1:])"
+# Waits for the end of its stdin; a word before it means that there is nothing to do.  Else it acts,
+# and again until looking succeeds and shows nothing any more.
+_WATCHDOG = """
+import subprocess, sys, time
+seconds, count = float(sys.argv[1]), int(sys.argv[2])
+act, look = sys.argv[3 : 3 + count], sys.argv[3 + count :]
+
+def run(argv):
+    try:
+        return subprocess.run(argv, stdout=subprocess.PIPE, timeout=20)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(argv, 1)
+
+if not sys.stdin.read():
+    until = time.monotonic() + seconds
+    run(act)
+    while time.monotonic() < until:
+        looked = run(look)
+        if looked.returncode == 0 and not looked.stdout:
+            break
+        time.sleep(1)
+        run(act)
+"""
+
+
+class Watchdog:
+    """Acts when its block ends, or this process, unless `call_off` was called by then."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def call_off(self) -> None:
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            self._process.communicate(b"done", timeout=_KILL_AFTER)
+
+    def let_loose(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            cast(IO[bytes], self._process.stdin).close()
 
 
 @contextlib.contextmanager
-def if_killed(argv: Sequence[str], *, env_vars: Mapping[str, str]) -> Iterator[None]:
-    """Should this process be killed within the block, a child runs `argv` at once."""
+def watchdog(
+    act: Sequence[str], look: Sequence[str], *, env_vars: Mapping[str, str], seconds: float
+) -> Iterator[Watchdog]:
+    """Should this process be killed within the block, a child runs `act` at once.
+
+    Again each second until `look` succeeds and prints nothing, for at most `seconds`.
+    """
     child = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _WATCHDOG, *argv],
+        [
+            sys.executable, "-I", "-S", "-c", _WATCHDOG,
+            f"{seconds:g}", str(len(act)), *act, *look,
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=dict(env_vars),
         start_new_session=True,
-    )
+    )  # fmt: skip
+    mine = Watchdog(child)
     try:
-        yield
+        yield mine
     finally:
-        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
-            child.communicate(b"done", timeout=_KILL_AFTER)
+        mine.let_loose()
 
 
 @functools.cache

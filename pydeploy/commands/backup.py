@@ -15,7 +15,7 @@ from pydeploy.commands import options
 @click.option(
     "--to",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="This file (else a new one in the site's folder).",
+    help="This new file (else one in the site's folder).",
 )
 @click.option("--list", "is_list", is_flag=True, help="List those in the site's folder instead.")
 @options.as_json

@@ -21,8 +21,12 @@ def command(file: Path, name: str | None, replace: bool, engine: str | None, as_
 
     The whole file is checked first. What is there serves until the restored release stands.
     """
-    from pydeploy.deploy import backups, session
+    from pydeploy.deploy import restore, session
+    from pydeploy.deploy.backup_file import Backup
 
-    opened = session.open_session(cli.load_site(), engine)
-    found = backups.restore(opened, file.absolute(), name, replace=replace)
+    site = cli.load_site()
+    backup = Backup.open(file.absolute())
+    target = restore.target_of(backup, name)
+    opened = session.open_session(site, engine) if engine else session.open_session_of(site, target)
+    found = restore.restore(opened, backup, target, replace=replace, may_move=engine is not None)
     options.print_outcome(found, as_json)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydeploy.deploy import kept, sweep
+from pydeploy.deploy import inventory, kept, sweep
 from pydeploy.deploy.candidate import Candidate
 from pydeploy.deploy.request import Terms
 from pydeploy.deploy.seeding import Source
 from pydeploy.deploy.session import Session
 from pydeploy.errors import ServiceError, UsageError
-from pydeploy.state.records import Environment
+from pydeploy.state.records import Environment, Kept
 
 
 def check(
@@ -35,6 +35,8 @@ def check(
         _check_source(record, candidate, terms, source)
     if terms.data == "keep" and record is None:
         _check_unknown(session, name)
+    if there and not terms.is_data_replaced:
+        _check_there(session, name, there)
 
 
 def _check_source(
@@ -59,8 +61,20 @@ def _check_source(
         )
 
 
+def _check_there(session: Session, name: str, there: Kept) -> None:
+    volumes = there.volumes.values()
+    found = inventory.existing(session.engine, list(volumes))
+    if gone := sorted(set(volumes) - set(found)):
+        raise ServiceError(
+            f"{name} has lost data that its record names: {', '.join(gone)}",
+            service="docker",
+            hint="`pydeploy restore FILE --replace` brings a backup of it back; "
+            f"`pydeploy remove {name} --purge-data` lets it begin anew",
+        )
+
+
 def _check_unknown(session: Session, name: str) -> None:
-    unknown = sweep.unknown_of(session, name, session.engine)
+    unknown = sweep.unknown_of(session, name, None, session.engine)
     if volumes := [item.name for item in unknown if item.kind == "volume"]:
         raise ServiceError(
             f"{name} has data that no record names: {', '.join(volumes)}; was etcd lost, or put "

@@ -257,6 +257,7 @@ class Attempt:
             current=release,
             previous_release=self.old.name if self.old else None,
             kept=launched.kept,
+            discarded=kept.discarded(before, launched.kept),
             created=before.created if before else store.timestamp(now),
             updated=store.timestamp(now),
             expires=self.work.terms.expires,

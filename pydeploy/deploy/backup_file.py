@@ -26,6 +26,7 @@ from pydeploy.errors import ServiceError, UsageError
 from pydeploy.state.records import Environment
 
 FORMAT = 1
+PARTIAL = ".partial"  # behind the name of one that is not whole yet
 _MANIFEST, _RECORD = "manifest.json", "record.json"
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1 << 20
@@ -53,6 +54,7 @@ class Manifest(BaseModel):
     created: str
     record: Part
     volumes: dict[str, Part]  # by the name in the compose file
+    missing: tuple[str, ...] = ()  # volumes that were gone already
 
     @property
     def bytes(self) -> int:
@@ -66,8 +68,13 @@ def write(
     record: Environment,
     created: str,
     volumes: Mapping[str, Callable[[], Iterable[bytes]]],
+    missing: Iterable[str] = (),
+    ensure: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """The backup at `path`, which is there whole or not at all; readable by its owner only."""
+    """The backup at `path`, which is there whole or not at all; readable by its owner only.
+
+    `ensure` raises when what was read is not to be relied on.
+    """
     with _whole(path) as file:
         parts = {
             name: _append(file, f"volumes/{number}.tar", read())
@@ -82,30 +89,42 @@ def write(
             created=created,
             record=_append(file, _RECORD, [record.text().encode()]),
             volumes=parts,
+            missing=tuple(sorted(missing)),
         )
         _append(file, _MANIFEST, [manifest.model_dump_json(indent=2).encode()])
         file.write(bytes(2 * _BLOCK))  # the end of a tar
+        ensure()
     return manifest
 
 
 @contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(path.name + PARTIAL)
     try:
-        with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        with (
+            writing(path),
+            open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file,
+        ):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.rename(path)
+            partial.rename(path)
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A disk that refuses is the operator's to mend."""
+    try:
+        yield
     except OSError as problem:
         raise ServiceError(
             f"the backup {path} cannot be written: {problem.strerror}",
             service="disk",
             hint="make room there, or name another place: --to FILE, site.yml: backup/folder",
         ) from problem
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def _append(file: IO[bytes], member: str, chunks: Iterable[bytes]) -> Part:

@@ -14,6 +14,8 @@ from pydeploy.state import claims
 from pydeploy.state.claims import Claimant
 from pydeploy.state.records import Environment, Kept, Port
 
+_MARK = "none"  # a subnet of no network
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
@@ -49,6 +51,9 @@ def claim(
     networks = _subnets(session, claimant, release_networks)
     needs_own = bool(split.stateful or split.volumes) and old is None
     own = _subnets(session, lasting, [kept.NETWORK]) if needs_own else {}
+    if split.volumes and not (missing or swapped or networks or own):
+        # An attempt of which there is no claim would pass for one that etcd has forgotten.
+        _subnets(session, claimant, [_MARK])
     return Claimed(ports=tuple(ports), networks=networks, kept_subnet=own.get(kept.NETWORK, ""))
 
 

@@ -28,7 +28,7 @@ def extend(
             "the environment of a change ends some day", hint=f"pydeploy extend {name} 7d"
         )
     existing(session, name)
-    with turn.lock_of(session, name) as held:
+    with turn.audited(session, "extend", name), turn.lock_of(session, name) as held:
         record = existing(session, name)
         _expect_wanted(session, name)
         expires = _expires(session, ttl)
@@ -41,6 +41,21 @@ def extend(
         write(session, changed, held)
     audit.record(session.store, "extend", name, "extended", expires=expires)
     return changed
+
+
+def end_of_restored(
+    session: Session, name: str, there: Environment | None, saved: Environment
+) -> str | None:
+    """When a restored environment ends: as agreed for what is there, else as agreed when it was
+    saved; where that is over, the time of a change begins anew, and others never end.
+    """
+    agreed = (there or saved).expires
+    is_open = agreed is None and (there is not None or not name.isdigit())
+    if is_open or (agreed is not None and agreed > store.timestamp()):
+        return agreed
+    if not name.isdigit():
+        return None
+    return _expires(session, session.site.defaults.ttl)
 
 
 def write(session: Session, record: Environment, held: Held) -> None:

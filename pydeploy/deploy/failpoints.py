@@ -20,11 +20,14 @@ POINTS = (
     "after-applied",
     "after-drain",
     "after-erase",
+    "backup-after-read",
     "remove-after-want",
     "remove-after-lock",
     "remove-after-unroute",
+    "remove-after-discard",
     "remove-after-erase",
     "remove-after-claims",
+    "remove-after-images",
 )
 
 

@@ -143,6 +143,15 @@ def on_engine(record: Environment | None, engine: str) -> Kept | None:
     return there if there and there.engine == engine else None
 
 
+def discarded(before: Environment | None, now: Kept | None) -> tuple[str, ...]:
+    """The volumes that an environment kept and keeps no longer: they are nobody's any more."""
+    if before is None:
+        return ()
+    named = set(before.kept.volumes.values()) if before.kept else set()
+    still = set(now.volumes.values()) if now else set()
+    return tuple(sorted((named | set(before.discarded)) - still))
+
+
 def images(model: Model) -> dict[str, str]:
     """Volume → an image that the engine has, because a service with the volume runs it."""
     services = model["services"].values()

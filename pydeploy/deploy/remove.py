@@ -1,7 +1,8 @@
 """remove: an environment and every trace of it, proved by looking again.
 
-    want → lock → unroute (tombstone) → gateways have applied it → containers, networks, volumes
-         → claims → images that nobody else names → record → look again → unlock
+    want → lock → unroute (tombstone) → gateways have applied it → last backup → kept data is no
+         longer on record → containers, networks, volumes → claims → images that nobody else names
+         → record → look again → unlock
 
 The order is the one in which nothing can be shown or given out wrongly at any instant; what a
 crash leaves is found by the same inventory next time.
@@ -15,7 +16,7 @@ from typing import Any
 from pydeploy import console
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.etcd import KeyValue
-from pydeploy.deploy import backups, failpoints, garbage, gateways, inventory, sweep, turn
+from pydeploy.deploy import backups, failpoints, garbage, gateways, inventory, kept, sweep, turn
 from pydeploy.deploy.inventory import Inventory, Item
 from pydeploy.deploy.session import Session
 from pydeploy.errors import Fenced, Superseded, UsageError
@@ -51,19 +52,18 @@ class Removal:
 def data_at_stake(session: Session, environment: str) -> list[str]:
     """The volumes that nobody could bring back: kept data of an environment of its own name."""
     record = session.store.environment(environment)
-    if record is None:
-        return sorted(one.name for one in _unknown_volumes(session, environment))
-    if record.kept is None or environment.isdigit():
+    if record is not None and environment.isdigit():
         return []
-    return sorted(record.kept.volumes.values())
+    named = record.kept.volumes.values() if record and record.kept else ()
+    unknown = _unknown(session, environment, record)
+    return sorted({*named, *(one.name for one in unknown if one.kind == "volume")})
 
 
-def _unknown_volumes(session: Session, environment: str) -> list[Item]:
+def _unknown(session: Session, environment: str, record: Environment | None) -> list[Item]:
     return [
         item
         for name in session.site.engines
-        for item in sweep.unknown_of(session, environment, session.engine_of(name))
-        if item.kind == "volume"
+        for item in sweep.unknown_of(session, environment, record, session.engine_of(name))
     ]
 
 
@@ -78,6 +78,14 @@ def remove(session: Session, environment: str, *, purge_data: bool = False) -> R
             hint=f"`pydeploy remove {environment} --purge-data` deletes it, too; "
             f"`pydeploy backup {environment}` saves it first",
         )
+    try:
+        with turn.audited(session, "remove", environment):
+            return _removed(session, environment)
+    except Superseded as newer:
+        return Removal(environment=environment, superseded_by=newer.by)
+
+
+def _removed(session: Session, environment: str) -> Removal:
     wish = Wanted(generation=0, action="remove", by=store.whoami())
     mine = wanted.wish(session.store, environment, wish, overtaken=session.cancel)
     failpoints.reach("remove-after-want")
@@ -89,12 +97,7 @@ def remove(session: Session, environment: str, *, purge_data: bool = False) -> R
             failpoints.reach("remove-after-lock")
             return under_lock(session, environment, held, is_data_spared=False)
     except Fenced as fenced:
-        verdict = mine.verdict()
-        if isinstance(verdict, Superseded):
-            return Removal(environment=environment, superseded_by=verdict.by)
-        raise verdict from fenced
-    except Superseded as newer:
-        return Removal(environment=environment, superseded_by=newer.by)
+        raise mine.verdict() from fenced
 
 
 def under_lock(
@@ -108,10 +111,15 @@ def under_lock(
     newer release may serve by now.  Raises Fenced when that is noticed.
     """
     record = session.store.environment(environment)
-    saved = backups.before_removal(session, record) if record else None
     with console.step(f"remove {environment}"):
-        spared = _spared(session, environment, record) if is_data_spared else frozenset()
-        counts, volumes = _erase_all(session, environment, record, held, spared)
+        unknown = _unknown(session, environment, record) if is_data_spared else []
+        spared = frozenset(item.identity for item in unknown)
+        counts: dict[str, int] = {"routes": _unroute(session, environment, record, held)}
+        failpoints.reach("remove-after-unroute")
+        saved = backups.before_removal(session, record, held) if record else None
+        _discard(session, record, held)
+        failpoints.reach("remove-after-discard")
+        volumes = _erase_all(session, environment, record, held, spared, counts)
     left = residue(session, environment, volumes, spared)
     removal = Removal(
         environment=environment,
@@ -126,28 +134,19 @@ def under_lock(
     return removal
 
 
-def _spared(session: Session, environment: str, record: Environment | None) -> frozenset[str]:
-    """Identities of what is left as it is."""
-    if record is not None:
-        return frozenset()
-    return frozenset(
-        item.identity
-        for name in session.site.engines
-        for item in sweep.unknown_of(session, environment, session.engine_of(name))
-    )
-
-
 def _erase_all(
     session: Session,
     environment: str,
     record: Environment | None,
     held: Held,
     spared: frozenset[str],
-) -> tuple[dict[str, int], dict[str, list[str]]]:
-    """Counts by kind, and the anonymous volumes by engine, which no label would find again."""
-    counts: dict[str, int] = {"routes": _unroute(session, environment, record, held)}
+    counts: dict[str, int],
+) -> dict[str, list[str]]:
+    """Adds what went to `counts`, by kind.
+
+    Returns the anonymous volumes by engine, which no label would find again.
+    """
     volumes: dict[str, list[str]] = {}
-    failpoints.reach("remove-after-unroute")
     for name in session.site.engines:
         found = _erase_from(session, environment, name, held, spared)
         _add(counts, found.counts())
@@ -162,8 +161,9 @@ def _erase_all(
         _add(counts, {"claims": count})
     failpoints.reach("remove-after-claims")
     _add(counts, _erase_images(session, environment, record, held))
+    failpoints.reach("remove-after-images")
     counts["records"] = _forget(session, environment, held)
-    return counts, volumes
+    return volumes
 
 
 def residue(
@@ -240,6 +240,19 @@ def _entomb(
     if not answer.succeeded:
         raise Fenced(environment)
     return answer.revision
+
+
+def _discard(session: Session, record: Environment | None, held: Held) -> None:
+    """From here on nothing is kept: whoever comes after us, should we die, does not build on it."""
+    if record is None or record.kept is None:
+        return
+    changed = record.model_copy(
+        update={"kept": None, "discarded": kept.discarded(record, None)},
+    )
+    key = session.store.keys.environment(record.name)
+    answer = session.store.etcd.txn([held.still()], [ops.put(key, changed.text())])
+    if not answer.succeeded:
+        raise Fenced(record.name)
 
 
 def _erase_from(

@@ -23,6 +23,7 @@ def restart(session: Session, name: str, service: str) -> float:
     """
     existing(session, name)
     with (
+        turn.audited(session, "restart", name, service=service),
         turn.lock_of(session, name),
         console.step(f"restart {service} of {name}"),
     ):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydeploy import console
+from pydeploy import console, names
 from pydeploy.clients.docker import DockerEngine
 from pydeploy.deploy import belongings, freeze, gateways, inventory, stateful
 from pydeploy.deploy.inventory import Inventory, Item
@@ -58,7 +58,11 @@ def _erase(
     if unknown:
         console.warn(
             f"{environment}: data that no record names was left as it is ({_names(unknown)}); "
-            f"`pydeploy remove {environment} --purge-data` deletes it"
+            + (
+                "was etcd put back to an earlier day? `docker volume rm` deletes it"
+                if record
+                else f"`pydeploy remove {environment} --purge-data` deletes it"
+            )
         )
     return found
 
@@ -68,24 +72,40 @@ def unknown_data(
 ) -> list[Item]:
     """Kept things of which etcd knows nothing at all: no record, no claim of their attempt.
 
-    A deploy that died before its first record has left its claims.  Where they are missing, too,
-    etcd was lost or put back to an earlier day, and this may be somebody's only data.
+    A deploy that died before its record has left its claims.  Where they are missing, too, etcd
+    was lost or put back to an earlier day, and this may be somebody's only data.  Of an
+    environment that has a record that is said of volumes only, because an earlier record can name
+    the rest, or it can be made again.
     """
-    kept = [item for item in there.items() if item.is_kept and item.environment not in records]
-    if not kept:
+    suspects = [
+        item
+        for item in there.items()
+        if item.is_kept and _is_unnamed(records.get(item.environment), engine, item)
+    ]
+    if not suspects:
         return []
-    known = {
-        (claim.environment, claim.token)
-        for _, _, claim in claims.held(session.store, engine)
-        if claim.kept
-    }
-    return [item for item in kept if (item.environment, item.attempt) not in known]
+    known = {(claim.environment, claim.token) for _, _, claim in claims.held(session.store, engine)}
+    return [item for item in suspects if (item.environment, item.attempt) not in known]
 
 
-def unknown_of(session: Session, environment: str, engine: DockerEngine) -> list[Item]:
-    """Such things of one environment that has no record."""
+def _is_unnamed(record: Environment | None, engine: str, item: Item) -> bool:
+    if record is None:
+        return True
+    is_data = item.kind == "volume" and names.VOLUME in item.labels
+    return (
+        is_data
+        and item.name not in record.discarded
+        and not belongings.of(record, engine).has(item)
+    )
+
+
+def unknown_of(
+    session: Session, environment: str, record: Environment | None, engine: DockerEngine
+) -> list[Item]:
+    """Such things of one environment."""
     there = inventory.take(engine, session.scope(environment, is_kept=True))
-    return unknown_data(session, {}, engine.name, there)
+    records = {environment: record} if record else {}
+    return unknown_data(session, records, engine.name, there)
 
 
 def _names(items: list[Item]) -> str:

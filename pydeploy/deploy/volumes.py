@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydeploy.clients.docker import DockerEngine
+from pydeploy.deploy import inventory
+from pydeploy.errors import ServiceError
 
 FOLDER = "volume"  # of the tar, and of the container's root
 _CHUNK = 1 << 20
@@ -74,7 +76,18 @@ def _mounted(
     *,
     is_filled: bool,
 ) -> Iterator[str]:
-    """A container that has the volume at `target`, and never starts."""
+    """A container that has the volume at `target`, and never starts.
+
+    ServiceError where there is no such volume: the engine would make one, empty and without labels,
+    and who reads it would take that for what had been there.
+    """
+    if not inventory.existing(engine, [volume]):
+        raise ServiceError(
+            f"engine {engine.name!r} has no volume {volume}",
+            service="docker",
+            hint="a record names it, so it was removed by hand, or etcd was put back: "
+            "`pydeploy restore` brings a backup of it back",
+        )
     mount = {
         "Type": "volume",
         "Source": volume,

@@ -118,6 +118,7 @@ class Environment(Record):
     current: Release | None = None
     previous_release: str | None = None  # its name; releases/ has the rest
     kept: Kept | None = None
+    discarded: tuple[str, ...] = ()  # volumes that it kept once, and that are to go
     created: str
     updated: str
     expires: str | None = None

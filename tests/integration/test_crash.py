@@ -15,7 +15,7 @@ from tests.integration.support.site import LiveSite
 
 Web = Callable[..., Path]
 
-DEPLOY = [point for point in POINTS if not point.startswith("remove-")]
+DEPLOY = [point for point in POINTS if not point.startswith(("remove-", "backup-"))]
 REMOVE = [point for point in POINTS if point.startswith("remove-")]
 COMPOSE = """
 services:

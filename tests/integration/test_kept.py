@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
+import pty
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -246,6 +250,31 @@ def test_what_would_lose_data_is_refused(live: LiveSite, keeping: Write, staging
     assert [] == live.volumes(staging)
 
 
+def test_a_person_is_asked_before_data_goes(live: LiveSite, keeping: Write, staging: str) -> None:
+    """At a terminal, naming the volumes: with anything but yes they stay."""
+    live.cli.ok("deploy", keeping(), "--name", staging)
+    code, said = _answering(live, "n", "remove", staging)
+    assert (64, 1) == (code, len(live.volumes(staging))), said
+    assert f"delete the data in {live.volumes(staging)[0]} for ever?" in said
+    code, said = _answering(live, "y", "remove", staging)
+    assert (0, []) == (code, live.volumes(staging)), said
+
+
+def _answering(live: LiveSite, answer: str, *arguments: object) -> tuple[int, str]:
+    """Exit code and stderr of a command with a terminal, at which somebody answers."""
+    master, slave = pty.openpty()
+    os.write(master, f"{answer}\n".encode())
+    argv = live.cli.argv(*arguments)
+    with subprocess.Popen(argv, stdin=slave, stderr=slave, stdout=subprocess.DEVNULL) as process:
+        os.close(slave)
+        said = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has it open any more
+            while chunk := os.read(master, 1000):
+                said += chunk
+    os.close(master)
+    return process.returncode, said.decode()
+
+
 def test_data_that_no_record_names_is_left_alone(
     live: LiveSite, keeping: Write, staging: str
 ) -> None:
@@ -264,6 +293,45 @@ def test_data_that_no_record_names_is_left_alone(
         "no record names" in live.cli.fails(6, "deploy", keeping("2"), "--name", staging)["message"]
     )
     assert 0 == live.cli.ok("remove", staging, "--purge-data")["residue"]
+
+
+def test_data_of_which_an_earlier_record_knows_nothing_is_left_alone(
+    live: LiveSite, keeping: Write, staging: str, tmp_path: Path
+) -> None:
+    """etcd was put back to a day before: neither prune nor a deploy takes what came since."""
+    live.cli.ok("deploy", keeping(), "--name", staging)
+    before = state_of(live, staging)
+    file = tmp_path / "saved.tar"
+    live.cli.ok("backup", staging, "--to", file)
+    live.cli.ok("restore", file, "--replace")
+    (newer,) = live.volumes(staging)
+    put_back(live, staging, before)
+    live.cli("prune")
+    assert [newer] == live.volumes(staging)
+    done = live.cli("deploy", keeping("2"), "--name", staging)
+    assert 6 == done.code
+    assert newer in done.stderr  # left as it is
+    assert "has lost data that its record names" in done.stderr
+    assert newer in live.cli.fails(64, "remove", staging)["message"]
+    assert 0 == live.cli.ok("remove", staging, "--purge-data")["residue"]
+    assert [] == live.volumes(staging)
+
+
+def state_of(live: LiveSite, name: str) -> dict[str, str]:
+    """What etcd has of an environment: its record, releases and claims."""
+    keys = live.store.keys
+    prefixes = (keys.environment(name), keys.release(name), keys.ports("local"))
+    found = [
+        kv for one in (*prefixes, keys.subnets("local")) for kv in live.store.etcd.range(one).kvs
+    ]
+    return {kv.key: kv.value for kv in found if f'"{name}"' in kv.value or f"/{name}/" in kv.key}
+
+
+def put_back(live: LiveSite, name: str, before: dict[str, str]) -> None:
+    for key in state_of(live, name).keys() - before.keys():
+        live.store.etcd.delete(key)
+    for key, value in before.items():
+        live.store.etcd.put(key, value)
 
 
 def test_a_service_with_data_can_be_the_front(live: LiveSite, tmp_path: Path, staging: str) -> None:
@@ -289,3 +357,34 @@ def test_a_service_with_data_can_be_the_front(live: LiveSite, tmp_path: Path, st
     assert ["one"] == rows(live, staging)
     third = live.cli.ok("restart", staging)
     assert {} == third["gaps_s"]
+    more = single.replace("%s", "3").replace('"rows:/data"', '"rows:/data", "more:/more"')
+    more = more.replace("volumes: {rows: {}}", "volumes: {rows: {}, more: {}}")
+    repository(tmp_path / "single", more, **files)
+    died = live.cli("deploy", one, "--name", staging, env={"PYDEPLOY_FAILPOINT": "after-start"})
+    assert (-9, 2) == (died.code, len(live.volumes(staging)))
+    _wait_for_the_lock_to_fall(live)
+    live.cli.ok("prune")
+    assert 1 == len(live.volumes(staging))
+    assert ["one"] == rows(live, staging)
+
+
+@pytest.mark.parametrize("point", ["remove-after-discard", "remove-after-erase"])
+def test_a_removal_of_data_that_is_killed_is_repaired(
+    live: LiveSite, keeping: Write, staging: str, point: str
+) -> None:
+    """By a deploy, which begins anew and finds nothing of it in its way; or by prune."""
+    live.cli.ok("deploy", keeping(), "--name", staging)
+    add(live, staging, "one")
+    _killed(live, point, "remove", staging, "--purge-data")
+    live.cli.ok("deploy", keeping(), "--name", staging)
+    assert [] == rows(live, staging)
+    assert (2, 1) == (len(live.containers(staging)), len(live.volumes(staging)))
+    _killed(live, point, "remove", staging, "--purge-data")
+    _wait_for_the_lock_to_fall(live)
+    assert 0 == live.cli.ok("prune")["residue"]
+    assert [] == live.containers(staging) + live.volumes(staging) + live.networks(staging)
+
+
+def _killed(live: LiveSite, point: str, *arguments: object) -> None:
+    died = live.cli(*arguments, env={"PYDEPLOY_FAILPOINT": point})
+    assert -9 == died.code, died.stderr

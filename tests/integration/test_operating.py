@@ -195,7 +195,9 @@ def test_audit(live: LiveSite, deployed: int, web: Write) -> None:
 
 
 def test_restart_of_one_service(live: LiveSite, deployed: int) -> None:
-    """The same container, started anew; how long it was away is said."""
+    """The same container, started anew; how long it was away is said; a failure is noted."""
+    assert "no service" in live.cli.fails(64, "restart", deployed, "nobody")["message"]
+    assert "failed" == live.cli.ok("audit", deployed, "--action", "restart")[0]["result"]
     before = live.containers(deployed)
     started = _started(before[0])
     assert 0 < live.cli.ok("restart", deployed, "web")["gaps_s"]["web"] < 20
@@ -237,11 +239,11 @@ def test_releases_and_what_they_differ_in(live: LiveSite, deployed: int, web: Wr
 
 
 def test_an_expired_environment_goes(live: LiveSite, deployed: int) -> None:
-    """With its data, because its end was agreed."""
+    """Nothing of it stays (with data that is kept: test_backup)."""
     name = str(deployed)
     found = record(live, name)
     past = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     key = live.store.keys.environment(name)
     live.store.etcd.put(key, found.model_copy(update={"expires": past}).text())
     assert name in live.cli.ok("prune")["removed"]["expired"]
-    assert [] == live.containers(name) + live.volumes(name)
+    assert [] == live.containers(name) + live.networks(name)

@@ -138,6 +138,8 @@ def test_promotion_and_backup_reach_an_engine_that_has_only_the_registry(
     assert ["one"] == rows(live, f"{name}-b")
     refused = live.cli.fails(64, "promote", change, "--to", name, "--engine", "local")
     assert "keeps its data on engine remote" in refused["message"]
+    stayed = live.cli.ok("restore", saved["file"], "--replace")
+    assert "remote" == stayed["engine"]  # the site's default is another
     moved = live.cli.ok("restore", saved["file"], "--engine", "local", "--replace")
     assert "local" == moved["engine"]
     assert [] == containers_there(remote)

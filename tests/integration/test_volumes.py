@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import volumes
+from pydeploy.deploy import inventory, volumes
+from pydeploy.errors import ServiceError
 from tests.integration.support.site import LiveSite
 
 IMAGE = "debian:bookworm-slim"
@@ -67,3 +68,14 @@ def test_an_empty_volume_takes_over_what_the_image_has(
     volumes.fill_from_image(engine, one, image=IMAGE, folder="/etc/apt", labels={})
     with volumes.opened(engine, one, image=IMAGE, labels={}) as source:
         assert "volume/sources.list.d" in entries(source.read())
+
+
+def test_a_volume_that_is_not_there_is_not_made(live: LiveSite) -> None:
+    """The engine would, empty and without labels, and who reads it would take it for the data."""
+    name = f"{live.site.site}-nowhere"
+    with (
+        pytest.raises(ServiceError, match="has no volume"),
+        volumes.opened(live.engine, name, image=IMAGE, labels={}),
+    ):
+        pass
+    assert [] == inventory.existing(live.engine, [name])

@@ -101,6 +101,8 @@ def test_who_is_being_removed_is_not_extended(session: Session) -> None:
     session.store.etcd.put(key, '{"generation": 2, "action": "remove", "by": "ann"}')
     with pytest.raises(UsageError, match="being removed"):
         extend.extend(session, "10020", DAY)
+    (act,) = audit.read(session.store, audit.Filter(action="extend"), limit=9)
+    assert "failed" == act["result"]
 
 
 def test_who_lost_the_lock_writes_nothing(session: Session) -> None:
@@ -123,3 +125,30 @@ def test_expiring(session: Session, seconds: int | None, is_soon: bool) -> None:
     """Within the site's warning time, and not over yet."""
     expires = None if seconds is None else end_in(seconds)
     assert is_soon == extend.is_expiring(session, environment(expires=expires))
+
+
+PAST, FUTURE = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+FRESH = "its ttl from now on"
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "saved", "ends"),
+    [
+        ("staging", "none", FUTURE, FUTURE),
+        ("staging", "none", PAST, None),  # the last backup that its expiry has left
+        ("staging", FUTURE, PAST, FUTURE),
+        ("staging", None, PAST, None),
+        ("staging", PAST, FUTURE, None),  # prune had not come by yet
+        ("10020", "none", PAST, FRESH),
+        ("10020", "none", None, FRESH),  # a named one's backup
+        ("10020", FUTURE, PAST, FUTURE),
+    ],
+)
+def test_the_end_of_what_is_restored(
+    session: Session, name: str, there: str | None, saved: str | None, ends: str | None
+) -> None:
+    """What is agreed now counts, then what was agreed; it never ends at once."""
+    now = None if there == "none" else environment(name, expires=there)
+    found = extend.end_of_restored(session, name, now, environment(expires=saved))
+    ttl = session.site.defaults.ttl
+    assert (ends if ends != FRESH else end_in(ttl)) == found
