@@ -205,8 +205,7 @@ class Attempt:
 
     def _fence(self) -> None:
         """What is done to containers that are not this attempt's own needs the lock."""
-        if not self.store.etcd.txn(list(self.work.still[:1]), []).succeeded:
-            raise Fenced(self.environment)
+        self.store.fence(self.environment, self.work.still[0])
 
     def _url(self, host: str) -> str:
         return gateways.url(next(iter(self.gateways.values())), host)
@@ -346,8 +345,16 @@ class Attempt:
             return True
 
     def _put_back(self) -> None:
-        if self._launch is not None:
+        """Not where the lock is somebody else's by now, who may have replaced it, too."""
+        if self._launch is None:
+            return
+        try:
             self._launch.put_back()
+        except Fenced:
+            console.warn(
+                f"the lock of {self.environment} is not ours any more: what was stopped for this "
+                "attempt is left to who has it, or to the next deploy or prune"
+            )
 
     def _erase_and_let_go(self) -> None:
         """Containers first: a claim goes only when nothing uses what it stands for."""

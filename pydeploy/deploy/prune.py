@@ -16,7 +16,7 @@ from typing import Any
 from pydeploy import console
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import belongings, extend, freeze, garbage, inventory, remove, sweep
+from pydeploy.deploy import belongings, extend, freeze, garbage, inventory, remove, stateful, sweep
 from pydeploy.deploy.belongings import Belongings
 from pydeploy.deploy.garbage import EngineImage, RegistryImage
 from pydeploy.deploy.session import Session
@@ -158,8 +158,11 @@ def _remove_orphans(session: Session, environment: str, held: Held) -> None:
     if record is None:
         remove.under_lock(session, environment, held)
         return
+    fence = partial(session.store.fence, environment, held.still())
     for name in session.site.engines:
-        sweep.leftovers(session, environment, record, session.engine_of(name), held.token)
+        engine = session.engine_of(name)
+        sweep.leftovers(session, environment, record, engine, held.token)
+        stateful.revive(session, record, engine, fence)
 
 
 def _is_over(record: Environment, wish: Wanted | None) -> bool:

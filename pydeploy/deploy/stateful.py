@@ -129,6 +129,7 @@ class Stateful:
                 attach.join(self.engine, state.identity, self._names_in(state.service, one))
         began = time.monotonic()
         self._stop_old()
+        self.place.fence()
         started = start.run(asked)
         self._note_gaps(time.monotonic() - began)
         return started
@@ -164,8 +165,12 @@ class Stateful:
                         self.engine.api.stop(state.identity, timeout=grace)
 
     def put_back(self) -> None:
-        """Start again what was stopped; whatever replaced it has been erased."""
+        """Start again what was stopped; whatever replaced it has been erased.
+
+        Raises Fenced once the lock is not ours: another one may run on the same volumes by now.
+        """
         for state in self._stopped:
+            self.place.fence()
             _start_again(self.engine, state, self.place.session.site.defaults.deadline)
             console.say(f"{state.service}: the old one runs again")
 
@@ -237,10 +242,13 @@ class Stateful:
         return kept.named_volumes(services.get(name) or {})
 
 
-def revive(session: Session, record: Environment, engine: DockerEngine) -> None:
+def revive(
+    session: Session, record: Environment, engine: DockerEngine, fence: Callable[[], None]
+) -> None:
     """Start the recorded stateful containers that a dead attempt has stopped.
 
-    The caller has the lock, and what replaced them has been swept.
+    What replaced them has been swept.  `fence` raises when the caller's lock is not theirs any
+    more: then another one may run on the same volumes.
     """
     if record.kept is None or record.kept.engine != engine.name or record.state != "running":
         return
@@ -248,6 +256,7 @@ def revive(session: Session, record: Environment, engine: DockerEngine) -> None:
         if record.kept.services[name].is_done or state.status == "running":
             continue
         console.warn(f"{record.name}: {name} was stopped; starting it again")
+        fence()
         _start_again(engine, state, session.site.defaults.deadline)
 
 
