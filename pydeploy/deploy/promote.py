@@ -16,7 +16,7 @@ from pydeploy.deploy.request import Outcome, Terms
 from pydeploy.deploy.session import Session
 from pydeploy.deploy.turn import Clock, Turn
 from pydeploy.errors import Superseded, UsageError
-from pydeploy.state import store
+from pydeploy.state import store, work
 from pydeploy.state.records import Action, Environment, Origin, Release, Wanted
 
 
@@ -29,11 +29,30 @@ def promote(
     data: Mode | None = None,
     data_from: str | None = None,
 ) -> Outcome:
-    """The current (or the named) release of `name` in environment `target`, by digest."""
+    """The current (or the named) release of `name` in environment `target`, by digest.
+
+    Work is announced for `name`, too: until the target has its record, nobody else names the
+    images, and who removes `name` leaves them.
+    """
     if target == name:
         raise UsageError(
             f"{name} cannot be promoted to itself", hint="`pydeploy rollback` goes back"
         )
+    ttl = session.site.defaults.lock_ttl
+    with work.announced(session.store, name, session.holder(), ttl):
+        _expect_to_stay(session, name)
+        return _promote(session, name, target, release=release, data=data, data_from=data_from)
+
+
+def _promote(
+    session: Session,
+    name: str,
+    target: str,
+    *,
+    release: str | None,
+    data: Mode | None,
+    data_from: str | None,
+) -> Outcome:
     chosen, service = _chosen(session, name, release)
     origin = Origin(action="promote", environment=name, release=chosen.name)
     asked = candidate.of_release(chosen, service, origin, _version(chosen))
@@ -145,6 +164,19 @@ def _as_it_lives(record: Environment | None) -> Terms:
         data="keep" if record.kept else "fresh",
         expires=record.expires,
     )
+
+
+def _expect_to_stay(session: Session, name: str) -> None:
+    """UsageError when its images may go at this moment: who removes has looked for us already."""
+    record = existing(session, name)
+    wish = session.store.read(session.store.keys.wanted(name), Wanted)
+    if wish and wish[1].action == "remove":
+        raise UsageError(f"{name} is being removed", hint="deploy it anew, or promote another")
+    if record.expires is not None and record.expires <= store.timestamp():
+        raise UsageError(
+            f"{name} has expired, so prune may take it at any moment",
+            hint=f"`pydeploy extend {name} 1d` first",
+        )
 
 
 def _chosen(session: Session, name: str, release: str | None) -> tuple[Release, str]:
