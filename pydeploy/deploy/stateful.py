@@ -89,6 +89,11 @@ class Stateful:
         """Those that are empty now."""
         return {name: one for name, one in self.volumes.items() if name not in self._there}
 
+    @property
+    def is_data_new(self) -> bool:
+        """Whether the environment had no volumes: only then is there anything to load."""
+        return not self._there
+
     def prepare(self) -> None:
         """The network and the volumes, where they are not there yet."""
         if self.old is None:

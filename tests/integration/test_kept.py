@@ -171,6 +171,34 @@ def test_seed_fills_new_data_once(live: LiveSite, keeping: Write, staging: str) 
     assert ["seeded"] == rows(live, staging)
 
 
+def test_seed_never_runs_on_data_that_was_there(
+    live: LiveSite, keeping: Write, staging: str
+) -> None:
+    """A further volume, for the service that was seeded or for another, makes no data new."""
+    seed = (
+        "data: {seed: {service: store, command: "
+        "[python3, -c, \"open('/data/rows', 'a').write('seeded ')\"]}}"
+    )
+    live.cli.ok("deploy", keeping("1", seed), "--name", staging)
+    repo = keeping("1", seed)
+    compose = repo / "docker-compose.yml"
+    cache = f"""  cache:
+    image: {PYTHON}
+    command: ["sleep", "1000"]
+    init: true
+    volumes: ["cached:/cached"]
+configs:"""
+    text = compose.read_text().replace("volumes: {rows: {}}", "volumes: {rows: {}, cached: {}}")
+    compose.write_text(text.replace("\nconfigs:", "\n" + cache))
+    live.cli.ok("deploy", repo, "--name", staging)
+    assert ["seeded"] == rows(live, staging)
+    text = compose.read_text().replace('"rows:/data"]', '"rows:/data", "more:/more"]')
+    compose.write_text(text.replace("rows: {},", "rows: {}, more: {},"))
+    replaced = live.cli.ok("deploy", repo, "--name", staging)
+    assert ["store"] == list(replaced["gaps_s"])
+    assert ["seeded"] == rows(live, staging)
+
+
 def test_fresh_data_is_seeded_with_each_release(
     live: LiveSite, change: int, keeping: Write
 ) -> None:
