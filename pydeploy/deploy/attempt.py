@@ -125,8 +125,7 @@ class Attempt:
                 return release, self._launch.run()
             except refused.Taken as taken:
                 console.warn(f"{taken} is held by something foreign; taking another")
-                self._erase_and_let_go()
-                self._put_back()
+                self._step_back()
                 claiming.note_foreign(self.session, taken)
         raise ServiceError(
             f"{_TRIES} times in a row something foreign held what was claimed",
@@ -297,20 +296,14 @@ class Attempt:
         """Keep it running, or let a one-shot go; then the old release goes."""
         try:
             if not launched.is_completed:
-                retire.keep_running(self.session, launched.states, self._lasting(record))
+                wanted = retire.lasting(record)
+                retire.keep_running(self.session.engine, launched.states, wanted)
             retire.retire(self.session, record, self.old, self.work.token)
         except PydeployError as failure:
             console.warn(
                 f"{record.name} is up, but tidying after the switch failed: {failure.message}; "
                 "the next deploy, remove or prune does it"
             )
-
-    def _lasting(self, record: Environment) -> set[str]:
-        """The services that are started again after their engine was."""
-        if self.plan.kind == "worker":
-            return set(self.plan.services)
-        served = {port.service for port in record.current.ports} if record.current else set()
-        return served | set(self.split.stateful)
 
     def _undo(self) -> None:
         """Nothing of this attempt stays; the old release was never touched.
@@ -325,8 +318,7 @@ class Attempt:
             )
             return
         try:
-            self._erase_and_let_go()
-            self._put_back()
+            self._step_back()
             self._say_failed()
         except PydeployError as failure:
             console.warn(
@@ -356,10 +348,15 @@ class Attempt:
                 "attempt is left to who has it, or to the next deploy or prune"
             )
 
-    def _erase_and_let_go(self) -> None:
-        """Containers first: a claim goes only when nothing uses what it stands for."""
+    def _step_back(self) -> None:
+        """Containers first: a claim goes only when nothing uses what it stands for.
+
+        And when what was stopped runs again: should we die before, prune comes for the claims.
+        """
         found = inventory.take(self.session.engine, self.scope)
         inventory.erase(self.session.engine, found, grace=1)
+        failpoints.reach("undo-after-erase")
+        self._put_back()
         token = self.work.token
         claims.let_go(self.store, self.session.engine.name, lambda _, one: one.token == token)
 

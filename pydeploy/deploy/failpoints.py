@@ -20,6 +20,7 @@ POINTS = (
     "after-applied",
     "after-drain",
     "after-erase",
+    "undo-after-erase",
     "remove-after-want",
     "remove-after-lock",
     "remove-after-unroute",

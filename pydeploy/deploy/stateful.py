@@ -20,8 +20,10 @@ from pydeploy.deploy.kept import Split
 from pydeploy.deploy.model import Placement
 from pydeploy.deploy.plan import Model, Plan
 from pydeploy.deploy.session import Session
+from pydeploy.errors import ServiceError
 from pydeploy.state.records import Environment, Kept, KeptService, Port
 
+STOPPED = ("created", "exited", "dead")  # what a container's status is when it is to be started
 _AGAIN = {"Name": "always"}
 
 
@@ -174,10 +176,12 @@ class Stateful:
 
         Raises Fenced once the lock is not ours: another one may run on the same volumes by now.
         """
-        for state in self._stopped:
-            self.place.fence()
-            _start_again(self.engine, state, self.place.session.site.defaults.deadline)
-            console.say(f"{state.service}: the old one runs again")
+        _start_all_again(
+            self.engine,
+            self._stopped,
+            self.place.session.site.defaults.deadline,
+            self.place.fence,
+        )
 
     # -- what comes out -----------------------------------------------------------------
 
@@ -257,12 +261,35 @@ def revive(
     """
     if record.kept is None or record.kept.engine != engine.name or record.state != "running":
         return
-    for name, state in containers.kept(session, record.name, record.kept).items():
-        if record.kept.services[name].is_done or state.status == "running":
-            continue
-        console.warn(f"{record.name}: {name} was stopped; starting it again")
+    there = containers.kept(session, record.name, record.kept)
+    stopped = [
+        state
+        for name, state in there.items()
+        if state.status in STOPPED and not record.kept.services[name].is_done
+    ]
+    if stopped:
+        names_ = ", ".join(state.service for state in stopped)
+        console.warn(f"{record.name}: stopped by somebody who died: {names_}; starting again")
+    _start_all_again(engine, stopped, session.site.defaults.deadline, fence)
+
+
+def _start_all_again(
+    engine: DockerEngine,
+    states: Iterable[ContainerState],
+    limit: float,
+    fence: Callable[[], None],
+) -> None:
+    """All that can be; the first failure is raised in the end, a lost lock at once."""
+    failures = []
+    for state in states:
         fence()
-        _start_again(engine, state, session.site.defaults.deadline)
+        try:
+            _start_again(engine, state, limit)
+            console.say(f"{state.service}: the old one runs again")
+        except ServiceError as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
 
 
 def _start_again(engine: DockerEngine, state: ContainerState, limit: float) -> None:

@@ -108,11 +108,7 @@ def test_a_replacement_that_fails_is_put_back(live: LiveSite, keeping: Write, st
     live.cli.ok("deploy", keeping("1"), "--name", staging)
     before = container_of(live, staging, "store")
     add(live, staging, "one")
-    broken = keeping("2")
-    text = (broken / "docker-compose.yml").read_text()
-    text = text.replace('"/keeper.py", "store"', '"/nowhere.py", "store"')
-    (broken / "docker-compose.yml").write_text(text)
-    error = live.cli.fails(4, "deploy", broken, "--name", staging)
+    error = live.cli.fails(4, "deploy", broken_store(keeping), "--name", staging)
     assert "store" in error["message"]
     assert before == container_of(live, staging, "store")
     assert ["one"] == rows(live, staging)
@@ -133,6 +129,41 @@ def test_a_replacement_that_is_killed_is_repaired(
     assert 2 == len(live.containers(staging))
     assert 1 == len(live.volumes(staging))
     assert 0 == live.cli.ok("prune")["residue"]
+
+
+def test_an_undo_that_is_killed_is_finished_by_prune(
+    live: LiveSite, keeping: Write, staging: str
+) -> None:
+    """The old store was stopped and nothing else is left of it: prune starts it again."""
+    live.cli.ok("deploy", keeping("1"), "--name", staging)
+    add(live, staging, "one")
+    store = container_of(live, staging, "store")
+    died = live.cli(
+        "deploy", broken_store(keeping), "--name", staging, env=dying("undo-after-erase")
+    )
+    assert -9 == died.code
+    assert not live.engine.api.inspect_container(store)["State"]["Running"]
+    _wait_for_the_lock_to_fall(live)
+    found = live.cli.ok("prune")
+    assert 1 == found["removed"]["unsettled"][staging]
+    assert 0 == found["residue"]
+    assert store == container_of(live, staging, "store")
+    policy = live.engine.api.inspect_container(store)["HostConfig"]["RestartPolicy"]["Name"]
+    assert "always" == policy
+    assert ["one"] == rows(live, staging)
+
+
+def broken_store(keeping: Write) -> Path:
+    """Another store, which does not start."""
+    root = keeping("broken")
+    compose = root / "docker-compose.yml"
+    text = compose.read_text().replace('"/keeper.py", "store"', '"/nowhere.py", "store"')
+    compose.write_text(text)
+    return root
+
+
+def dying(point: str) -> dict[str, str]:
+    return {"PYDEPLOY_FAILPOINT": point}
 
 
 def test_a_killed_first_deploy_leaves_no_data_behind(
