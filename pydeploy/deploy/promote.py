@@ -19,6 +19,8 @@ from pydeploy.errors import Superseded, UsageError
 from pydeploy.state import store, work
 from pydeploy.state.records import Action, Environment, Origin, Release, Wanted
 
+_AGAIN: tuple[Action, ...] = ("rollback", "restart")  # by which a release runs once more
+
 
 def promote(
     session: Session,
@@ -188,16 +190,28 @@ def _chosen(session: Session, name: str, release: str | None) -> tuple[Release, 
 
 
 def _before(session: Session, record: Environment) -> Release:
-    """The release that ran before the current one; not the one that was gone back from."""
-    current = record.current
-    found = [one for one in history.of(session, record.name) if not current or one != current]
+    """The newest one that is older than what runs, which may run again after going back to it.
+
+    So each rollback goes further back, and never forward to what was gone back from.
+    """
+    known = history.of(session, record.name)
+    origin = _first_run(record, known)
+    found = [one for one in known if origin and one.attempt < origin.attempt]
     if not found:
         raise UsageError(
             f"{record.name} has no earlier release",
-            hint=f"`pydeploy releases {record.name}` shows what it knows",
+            hint=f"`pydeploy releases {record.name}` shows what it knows; `--to` names one",
         )
-    by_name = {one.name: one for one in found}
-    return by_name.get(record.previous_release or "", found[0])
+    return found[0]
+
+
+def _first_run(record: Environment, known: list[Release]) -> Release | None:
+    """The current release, or the one that it is again; None where that is forgotten."""
+    by_name = {one.name: one for one in known}
+    found = record.current
+    while found and found.origin.action in _AGAIN and found.origin.environment == record.name:
+        found = by_name.get(found.origin.release)
+    return found
 
 
 def _version(release: Release) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pydeploy.deploy import garbage
 from tests.integration.support import keeping as keeping_service
+from tests.integration.support.repositories import WEB
 from tests.integration.support.site import LiveSite
 from tests.integration.support.waiting import eventually
 
@@ -58,3 +60,26 @@ def test_what_goes_is_not_promoted(
     assert -9 == died.code
     error = live.cli.fails(64, "promote", change, "--to", staging)
     assert "is being removed" in error["message"]
+
+
+def test_each_rollback_goes_further_back(live: LiveSite, change: int, web: Write) -> None:
+    """Never forward to what was gone back from, however often CI tries; --to goes anywhere."""
+    name = f"production-{change}"
+    deployed = []
+    for number in range(3):
+        repo = web(WEB.replace("image:", f"environment: {{N: '{number}'}}\n    image:"))
+        deployed.append(live.cli.ok("deploy", repo, "--name", name)["release"])
+    for number in (1, 0):
+        assert deployed[number] == _origin(live, name, live.cli.ok("rollback", name))
+    assert "no earlier release" in live.cli.fails(64, "rollback", name)["message"]
+    forward = live.cli.ok("rollback", name, "--to", deployed[2])
+    assert deployed[2] == _origin(live, name, forward)
+    assert "running" == forward["state"]
+    live.cli.ok("remove", name)
+
+
+def _origin(live: LiveSite, name: str, result: dict[str, Any]) -> str:
+    (found,) = [one for one in live.cli.ok("releases", name) if one["release"] == result["release"]]
+    assert found["is_current"]
+    origin: str = found["origin"]["release"]
+    return origin
