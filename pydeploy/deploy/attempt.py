@@ -353,8 +353,13 @@ class Attempt:
 
         And when what was stopped runs again: should we die before, prune comes for the claims.
         """
-        found = inventory.take(self.session.engine, self.scope)
-        inventory.erase(self.session.engine, found, grace=1)
+        engine, site = self.session.engine, self.session.site
+        found = inventory.take(engine, self.scope)
+        inventory.erase(engine, found.where(lambda item: not item.is_kept), grace=1)
+        # These have written where the old ones go on.
+        inventory.erase(
+            engine, found.where(lambda item: item.is_kept), grace=site.defaults.stop_grace
+        )
         failpoints.reach("undo-after-erase")
         self._put_back()
         token = self.work.token

@@ -24,6 +24,7 @@ from pydeploy.errors import ServiceError
 from pydeploy.state.records import Environment, Kept, KeptService, Port
 
 STOPPED = ("created", "exited", "dead")  # what a container's status is when it is to be started
+_UP = ("running", "restarting")
 _AGAIN = {"Name": "always"}
 
 
@@ -167,9 +168,9 @@ class Stateful:
                 self.place.fence()
                 with self.engine.obeying():
                     self.engine.api.update_container(state.identity, restart_policy={"Name": "no"})
-                    if state.status == "running":
+                    if state.status in _UP:
                         self._stopped.append(state)
-                        self.engine.api.stop(state.identity, timeout=grace)
+                        self.engine.api.stop(state.identity, timeout=max(grace, state.stop_grace))
 
     def put_back(self) -> None:
         """Start again what was stopped; whatever replaced it has been erased.
@@ -296,6 +297,8 @@ def _start_again(engine: DockerEngine, state: ContainerState, limit: float) -> N
     with engine.obeying():
         engine.api.update_container(state.identity, restart_policy=_AGAIN)
         engine.api.start(state.identity)
+    if state.status == "restarting":
+        return  # it was not up before either
     if not containers.wait_up(engine, state.identity, limit):
         console.warn(f"{state.service} was started again, but is not healthy after {limit:g} s")
 

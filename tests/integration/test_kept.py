@@ -14,6 +14,7 @@ from tests.integration.support import keeping as keeping_service
 from tests.integration.support.keeping import PROGRAM, add, container_of, rows
 from tests.integration.support.repositories import PYTHON, repository
 from tests.integration.support.site import LiveSite
+from tests.integration.support.waiting import eventually
 
 Write = Callable[..., Path]
 
@@ -101,6 +102,51 @@ def test_a_stateful_service_that_changes_is_replaced_on_its_volume(
     assert ["one"] == rows(live, staging)
     assert before != container_of(live, staging, "store")
     assert 1 == len(live.volumes(staging))
+
+
+def test_a_store_has_the_time_that_it_asks_for(
+    live: LiveSite, keeping: Write, staging: str
+) -> None:
+    """To stop: more than the site's `stop_grace`; also one that its engine starts anew."""
+    slow = "trap 'sleep 6; echo stopped-well >> /data/rows; exit' TERM; "
+    slow += "python3 /keeper.py store & wait"
+
+    def written(mark: str) -> Path:
+        root = keeping(mark)
+        compose = root / "docker-compose.yml"
+        text = compose.read_text().replace(
+            '["python3", "/keeper.py", "store"]', f'["sh", "-c", "{slow}"]'
+        )
+        compose.write_text(
+            text.replace("    environment:", "    stop_grace_period: 20s\n    environment:")
+        )
+        return root
+
+    live.cli.ok("deploy", written("1"), "--name", staging)
+    replaced = live.cli.ok("deploy", written("2"), "--name", staging)
+    assert 6 < replaced["gaps_s"]["store"] < 15
+    assert ["stopped-well"] == rows(live, staging)
+
+
+def test_a_store_that_crashes_is_replaced(live: LiveSite, keeping: Write, staging: str) -> None:
+    """It may be waiting for its next start: it is stopped all the same, and put back."""
+    live.cli.ok("deploy", keeping("1"), "--name", staging)
+    store = container_of(live, staging, "store")
+    crash = "import os; os.remove('/keeper.py')"
+    assert 0 == live.cli("exec", staging, "store", "python3", "-c", crash).code
+    live.cli("exec", staging, "store", "sh", "-c", "kill 1")
+    eventually(lambda: "restarting" == _status(live, store))
+    live.cli.fails(4, "deploy", broken_store(keeping), "--name", staging)
+    eventually(lambda: _status(live, store) in ("restarting", "running"), 5)
+    eventually(lambda: "restarting" == _status(live, store))
+    live.cli.ok("deploy", keeping("2"), "--name", staging)
+    assert [] == rows(live, staging)
+    assert 2 == len(live.containers(staging))
+
+
+def _status(live: LiveSite, container: str) -> str:
+    found: str = live.engine.api.inspect_container(container)["State"]["Status"]
+    return found
 
 
 def test_a_replacement_that_fails_is_put_back(live: LiveSite, keeping: Write, staging: str) -> None:
