@@ -142,13 +142,15 @@ class _Again:
         mine.wish.ensure()
         with mine.locked() as held:
             record = mine.record()
-            is_same = self.asked.origin.action == "promote" and self._is_there(record)
-            if is_same and (unchanged := mine.unchanged(held)):
+            if self._is_there(record) and (unchanged := mine.unchanged(held)):
                 return unchanged
             source = seeding.source(self.session, self.data_from) if self.data_from else None
             return mine.bring_up(held, self.asked, terms(record), source)
 
     def _is_there(self, record: Environment | None) -> bool:
+        """Whether a promotion would change nothing; one that brings data always would."""
+        if self.asked.origin.action != "promote" or self.data_from:
+            return False
         current = record.current if record else None
         return (
             current is not None
