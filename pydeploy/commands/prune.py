@@ -54,6 +54,9 @@ def _print(verb: str, found: object) -> None:
     if found.expiring:
         console.out(f"expiring soon: {', '.join(found.expiring)}")
     console.out(f"{verb} leftovers of: {orphans}")
+    if found.unsettled:
+        down = ", ".join(f"{name} ({count})" for name, count in found.unsettled.items())
+        console.out(f"not as on record, so {'to be ' if verb != 'removed' else ''}mended: {down}")
     console.out(f"{verb} images: {found.images}")
     if found.busy:
         console.out(f"busy, left alone: {', '.join(found.busy)}")

@@ -277,7 +277,9 @@ class Defaults(Section):
     expiry_warning: Duration = Field(7200, description="how long before its end it is said")
     deadline: Duration = Field(120, description="until everything is healthy")
     deadline_max: Duration = 1800
-    stop_grace: Duration = Field(10, description="between SIGTERM and SIGKILL")
+    stop_grace: Duration = Field(
+        10, description="between SIGTERM and SIGKILL; a stateful service may ask for more"
+    )
     lock_ttl: Annotated[Duration, Field(ge=3)] = Field(
         15, description="without a sign of life until the lock of a dead process falls"
     )

@@ -125,8 +125,7 @@ class Attempt:
                 return release, self._launch.run()
             except refused.Taken as taken:
                 console.warn(f"{taken} is held by something foreign; taking another")
-                self._erase_and_let_go()
-                self._put_back()
+                self._step_back()
                 claiming.note_foreign(self.session, taken)
         raise ServiceError(
             f"{_TRIES} times in a row something foreign held what was claimed",
@@ -205,8 +204,7 @@ class Attempt:
 
     def _fence(self) -> None:
         """What is done to containers that are not this attempt's own needs the lock."""
-        if not self.store.etcd.txn(list(self.work.still[:1]), []).succeeded:
-            raise Fenced(self.environment)
+        self.store.fence(self.environment, self.work.still[0])
 
     def _url(self, host: str) -> str:
         return gateways.url(next(iter(self.gateways.values())), host)
@@ -299,20 +297,14 @@ class Attempt:
         """Keep it running, or let a one-shot go; then the old release goes."""
         try:
             if not launched.is_completed:
-                retire.keep_running(self.session, launched.states, self._lasting(record))
+                wanted = retire.lasting(record)
+                retire.keep_running(self.session.engine, launched.states, wanted)
             retire.retire(self.session, record, self.old, self.work.token)
         except PydeployError as failure:
             console.warn(
                 f"{record.name} is up, but tidying after the switch failed: {failure.message}; "
                 "the next deploy, remove or prune does it"
             )
-
-    def _lasting(self, record: Environment) -> set[str]:
-        """The services that are started again after their engine was."""
-        if self.plan.kind == "worker":
-            return set(self.plan.services)
-        served = {port.service for port in record.current.ports} if record.current else set()
-        return served | set(self.split.stateful)
 
     def _undo(self) -> None:
         """Nothing of this attempt stays; the old release was never touched.
@@ -327,8 +319,7 @@ class Attempt:
             )
             return
         try:
-            self._erase_and_let_go()
-            self._put_back()
+            self._step_back()
             self._say_failed()
         except PydeployError as failure:
             console.warn(
@@ -347,13 +338,31 @@ class Attempt:
             return True
 
     def _put_back(self) -> None:
-        if self._launch is not None:
+        """Not where the lock is somebody else's by now, who may have replaced it, too."""
+        if self._launch is None:
+            return
+        try:
             self._launch.put_back()
+        except Fenced:
+            console.warn(
+                f"the lock of {self.environment} is not ours any more: what was stopped for this "
+                "attempt is left to who has it, or to the next deploy or prune"
+            )
 
-    def _erase_and_let_go(self) -> None:
-        """Containers first: a claim goes only when nothing uses what it stands for."""
-        found = inventory.take(self.session.engine, self.scope)
-        inventory.erase(self.session.engine, found, grace=1)
+    def _step_back(self) -> None:
+        """Containers first: a claim goes only when nothing uses what it stands for.
+
+        And when what was stopped runs again: should we die before, prune comes for the claims.
+        """
+        engine, site = self.session.engine, self.session.site
+        found = inventory.take(engine, self.scope)
+        inventory.erase(engine, found.where(lambda item: not item.is_kept), grace=1)
+        # These have written where the old ones go on.
+        inventory.erase(
+            engine, found.where(lambda item: item.is_kept), grace=site.defaults.stop_grace
+        )
+        failpoints.reach("undo-after-erase")
+        self._put_back()
         token = self.work.token
         claims.let_go(self.store, self.session.engine.name, lambda _, one: one.token == token)
 

@@ -28,7 +28,7 @@ def holds(session: Session, record: Environment) -> bool:
         return False
     if record.url and not _answers(session, record, current):
         return False
-    retire.keep_running(session, states, served or up)
+    retire.keep_running(session.engine, states, retire.lasting(record))
     return True
 
 

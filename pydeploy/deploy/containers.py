@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from typing import Any
 
 from pydeploy import names
 from pydeploy.clients.docker import DockerEngine
@@ -20,12 +21,17 @@ def states(engine: DockerEngine, scope: Scope) -> tuple[health.ContainerState, .
     """The containers of `scope` as they are now."""
     with engine.answering():
         listed = engine.api.containers(all=True, filters=scope.filters())
-        found = []
-        for one in listed:
-            with contextlib.suppress(_not_found()):
-                inspected = engine.api.inspect_container(one["Id"])
-                found.append(health.of(inspected, one["Labels"].get(names.SERVICE, "?")))
+        looked = (look_at(engine, one) for one in listed)
+        found = [state for state in looked if state]
     return tuple(sorted(found, key=lambda state: state.service))
+
+
+def look_at(engine: DockerEngine, listed: dict[str, Any]) -> health.ContainerState | None:
+    """A container of the engine's list as it is now; None where it is gone."""
+    with engine.answering(), contextlib.suppress(_not_found()):
+        inspected = engine.api.inspect_container(listed["Id"])
+        return health.of(inspected, listed["Labels"].get(names.SERVICE, "?"))
+    return None
 
 
 def kept(

@@ -21,6 +21,7 @@ POINTS = (
     "after-drain",
     "after-erase",
     "backup-after-read",
+    "undo-after-erase",
     "remove-after-want",
     "remove-after-lock",
     "remove-after-unroute",

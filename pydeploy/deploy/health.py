@@ -35,6 +35,7 @@ class ContainerState:
     address: str  # in its first network; empty while it does not run
     pid: int
     has_tty: bool = False
+    stop_grace: int = 0  # seconds between SIGTERM and SIGKILL that it asks for; 0 where it does not
 
 
 def of(inspected: dict[str, Any], service: str) -> ContainerState:
@@ -57,6 +58,7 @@ def of(inspected: dict[str, Any], service: str) -> ContainerState:
         last_probe=console.hidden(log[-1]["Output"] if log else "").strip(),
         address=addresses[0] if addresses else "",
         pid=state.get("Pid", 0),
+        stop_grace=(inspected.get("Config") or {}).get("StopTimeout") or 0,
     )
 
 

@@ -146,7 +146,8 @@ def existing(engine: DockerEngine, volumes: Sequence[str]) -> list[str]:
 def erase(engine: DockerEngine, found: Inventory, *, grace: int) -> None:
     """Stop and remove what `found` lists: containers first, then networks and volumes.
 
-    What has gone meanwhile is no error.  `grace` is the seconds between SIGTERM and SIGKILL.
+    What has gone meanwhile is no error.  `grace` is the seconds between SIGTERM and SIGKILL; what
+    keeps data has at least those that it asks for itself.
     """
     with engine.obeying(), ThreadPoolExecutor(_WORKERS) as pool:
         list(pool.map(lambda one: _erase_container(engine, one, grace), found.containers))
@@ -157,8 +158,14 @@ def erase(engine: DockerEngine, found: Inventory, *, grace: int) -> None:
 
 
 def _erase_container(engine: DockerEngine, one: Item, grace: int) -> None:
-    _unless_gone(lambda: engine.api.stop(one.identity, timeout=grace))
+    _unless_gone(lambda: engine.api.stop(one.identity, timeout=_grace(engine, one, grace)))
     _unless_gone(lambda: engine.api.remove_container(one.identity, v=True, force=True))
+
+
+def _grace(engine: DockerEngine, one: Item, least: int) -> int:
+    if not one.is_kept:
+        return least
+    return max(least, engine.api.inspect_container(one.identity)["Config"].get("StopTimeout") or 0)
 
 
 def _erase_network(engine: DockerEngine, one: Item) -> None:

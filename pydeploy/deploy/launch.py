@@ -116,7 +116,7 @@ class Launch:
             start.run(narrowed(swapped, task.plan.of(split.first), split.first))
         self._copy_files(stateful.new_volumes, stateful.labels)
         replaced = stateful.replace([networks, self._old_networks()])
-        loaders = self._loaders(stateful.new_volumes)
+        loaders = self._loaders(stateful.new_volumes) if stateful.is_data_new else ()
         if replaced:
             self._load(stateful.start_of(stateful.changed), _of(loaders, split.stateful))
         started = start.run(swapped) if split.swapped else None

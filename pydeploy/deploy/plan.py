@@ -161,9 +161,14 @@ def _kind(
         return service.kind
     if ports:
         return "web" if front else "open"
-    definitions = model.get("services", {}).values()
-    runs_on = any(_runs_on(definition) for definition in definitions)
-    return "worker" if runs_on else "job"
+    return "worker" if is_worker(model, None) else "job"
+
+
+def is_worker(model: Model, kind: str | None) -> bool:
+    """Whether it publishes nothing and is to run for ever; `kind` as pydeploy.yml says it."""
+    if kind is not None or published(model):
+        return kind == "worker"
+    return any(_runs_on(definition) for definition in model.get("services", {}).values())
 
 
 def _runs_on(definition: dict[str, Any]) -> bool:

@@ -16,8 +16,10 @@ from pydeploy.deploy.request import Outcome, Terms
 from pydeploy.deploy.session import Session
 from pydeploy.deploy.turn import Clock, Turn
 from pydeploy.errors import Superseded, UsageError
-from pydeploy.state import store
+from pydeploy.state import store, work
 from pydeploy.state.records import Action, Environment, Origin, Release, Wanted
+
+_AGAIN: tuple[Action, ...] = ("rollback", "restart")  # by which a release runs once more
 
 
 def promote(
@@ -29,11 +31,30 @@ def promote(
     data: Mode | None = None,
     data_from: str | None = None,
 ) -> Outcome:
-    """The current (or the named) release of `name` in environment `target`, by digest."""
+    """The current (or the named) release of `name` in environment `target`, by digest.
+
+    Work is announced for `name`, too: until the target has its record, nobody else names the
+    images, and who removes `name` leaves them.
+    """
     if target == name:
         raise UsageError(
             f"{name} cannot be promoted to itself", hint="`pydeploy rollback` goes back"
         )
+    ttl = session.site.defaults.lock_ttl
+    with work.announced(session.store, name, session.holder(), ttl):
+        _expect_to_stay(session, name)
+        return _promote(session, name, target, release=release, data=data, data_from=data_from)
+
+
+def _promote(
+    session: Session,
+    name: str,
+    target: str,
+    *,
+    release: str | None,
+    data: Mode | None,
+    data_from: str | None,
+) -> Outcome:
     chosen, service = _chosen(session, name, release)
     origin = Origin(action="promote", environment=name, release=chosen.name)
     asked = candidate.of_release(chosen, service, origin, _version(chosen))
@@ -121,13 +142,15 @@ class _Again:
         mine.wish.ensure()
         with mine.locked() as held:
             record = mine.record()
-            is_same = self.asked.origin.action == "promote" and self._is_there(record)
-            if is_same and (unchanged := mine.unchanged(held)):
+            if self._is_there(record) and (unchanged := mine.unchanged(held)):
                 return unchanged
             source = seeding.source(self.session, self.data_from) if self.data_from else None
             return mine.bring_up(held, self.asked, terms(record), source)
 
     def _is_there(self, record: Environment | None) -> bool:
+        """Whether a promotion would change nothing; one that brings data always would."""
+        if self.asked.origin.action != "promote" or self.data_from:
+            return False
         current = record.current if record else None
         return (
             current is not None
@@ -147,6 +170,19 @@ def _as_it_lives(record: Environment | None) -> Terms:
     )
 
 
+def _expect_to_stay(session: Session, name: str) -> None:
+    """UsageError when its images may go at this moment: who removes has looked for us already."""
+    record = existing(session, name)
+    wish = session.store.read(session.store.keys.wanted(name), Wanted)
+    if wish and wish[1].action == "remove":
+        raise UsageError(f"{name} is being removed", hint="deploy it anew, or promote another")
+    if record.expires is not None and record.expires <= store.timestamp():
+        raise UsageError(
+            f"{name} has expired, so prune may take it at any moment",
+            hint=f"`pydeploy extend {name} 1d` first",
+        )
+
+
 def _chosen(session: Session, name: str, release: str | None) -> tuple[Release, str]:
     record = existing(session, name)
     chosen = history.one(session, name, release) if release else record.current
@@ -156,16 +192,28 @@ def _chosen(session: Session, name: str, release: str | None) -> tuple[Release, 
 
 
 def _before(session: Session, record: Environment) -> Release:
-    """The release that ran before the current one; not the one that was gone back from."""
-    current = record.current
-    found = [one for one in history.of(session, record.name) if not current or one != current]
+    """The newest one that is older than what runs, which may run again after going back to it.
+
+    So each rollback goes further back, and never forward to what was gone back from.
+    """
+    known = history.of(session, record.name)
+    origin = _first_run(record, known)
+    found = [one for one in known if origin and one.attempt < origin.attempt]
     if not found:
         raise UsageError(
             f"{record.name} has no earlier release",
-            hint=f"`pydeploy releases {record.name}` shows what it knows",
+            hint=f"`pydeploy releases {record.name}` shows what it knows; `--to` names one",
         )
-    by_name = {one.name: one for one in found}
-    return by_name.get(record.previous_release or "", found[0])
+    return found[0]
+
+
+def _first_run(record: Environment, known: list[Release]) -> Release | None:
+    """The current release, or the one that it is again; None where that is forgotten."""
+    by_name = {one.name: one for one in known}
+    found = record.current
+    while found and found.origin.action in _AGAIN and found.origin.environment == record.name:
+        found = by_name.get(found.origin.release)
+    return found
 
 
 def _version(release: Release) -> str:

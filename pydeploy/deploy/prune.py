@@ -16,7 +16,7 @@ from typing import Any
 from pydeploy import console
 from pydeploy.clients import etcd as ops
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import belongings, extend, freeze, garbage, inventory, remove, sweep
+from pydeploy.deploy import belongings, extend, freeze, garbage, inventory, remove, sweep, upkeep
 from pydeploy.deploy.belongings import Belongings
 from pydeploy.deploy.garbage import EngineImage, RegistryImage
 from pydeploy.deploy.session import Session
@@ -36,18 +36,25 @@ class Findings:
     expired: tuple[str, ...] = ()  # or wished away by a remove that did not finish
     expiring: tuple[str, ...] = ()
     orphans: dict[str, int] = field(default_factory=dict)  # environment → things left over
+    unsettled: dict[str, int] = field(default_factory=dict)  # see upkeep
     images: int = 0
     busy: tuple[str, ...] = ()
 
     @property
     def residue(self) -> int:
-        return len(self.expired) + sum(self.orphans.values()) + self.images
+        return (
+            len(self.expired)
+            + sum(self.orphans.values())
+            + sum(self.unsettled.values())
+            + self.images
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "expired": list(self.expired),
             "expiring": list(self.expiring),
             "orphans": self.orphans,
+            "unsettled": self.unsettled,
             "images": self.images,
             "busy": list(self.busy),
             "residue": self.residue,
@@ -61,7 +68,9 @@ def look(session: Session) -> Findings:
     wishes = session.store.wishes()
     over = [name for name, record in records.items() if _is_over(record, wishes.get(name))]
     orphans: dict[str, int] = {}
+    unsettled: Counter[str] = Counter()
     for name in session.site.engines:
+        unsettled.update(upkeep.failing(session, session.engine_of(name), records))
         for environment, count in _orphans(session, name, records).items():
             orphans[environment] = orphans.get(environment, 0) + count
     for environment, count in _stray_routes(session, records).items():
@@ -74,8 +83,9 @@ def look(session: Session) -> Findings:
             if name not in busy and _is_to_be_told(session, record)
         ),
         orphans={name: count for name, count in orphans.items() if name not in busy},
+        unsettled={name: count for name, count in unsettled.items() if name not in {*busy, *over}},
         images=len(_stale_images(session)),
-        busy=tuple(sorted(busy & {*orphans, *over})),
+        busy=tuple(sorted(busy & {*orphans, *unsettled, *over})),
     )
 
 
@@ -88,7 +98,7 @@ def prune(session: Session) -> tuple[Findings, Findings]:
     for environment in found.expiring:
         _each(session, environment, partial(_tell, told))
     found = replace(found, expiring=tuple(told))
-    for environment in found.orphans:
+    for environment in {**found.orphans, **found.unsettled}:
         _each(session, environment, _remove_orphans)
     if found.images:
         _erase_stale_images(session)
@@ -160,6 +170,7 @@ def _remove_orphans(session: Session, environment: str, held: Held) -> None:
         return
     for name in session.site.engines:
         sweep.leftovers(session, environment, record, session.engine_of(name), held.token)
+    upkeep.mend(session, record, partial(session.store.fence, environment, held.still()))
 
 
 def _is_over(record: Environment, wish: Wanted | None) -> bool:

@@ -35,10 +35,9 @@ def restart(session: Session, name: str, service: str) -> float:
                 hint=f"choose one of: {', '.join(sorted(found)) or 'none'}",
             )
         began = time.monotonic()
+        grace = max(session.site.defaults.stop_grace, found[service].stop_grace)
         with session.engine.obeying():
-            session.engine.api.restart(
-                found[service].identity, timeout=session.site.defaults.stop_grace
-            )
+            session.engine.api.restart(found[service].identity, timeout=grace)
         deadline = session.site.defaults.deadline
         until = began + deadline
         is_up = containers.wait_up(session.engine, found[service].identity, deadline)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pydeploy import console
-from pydeploy.deploy import diagnosis, failpoints, gateways, history, sweep
+from pydeploy.clients.docker import DockerEngine
+from pydeploy.deploy import diagnosis, failpoints, gateways, history, plan, sweep
 from pydeploy.deploy.health import ContainerState
 from pydeploy.deploy.session import Session
 from pydeploy.state.records import Environment, Release
@@ -29,20 +30,40 @@ def log_of_job(session: Session, states: Iterable[ContainerState]) -> str:
     return console.hidden(text).encode()[-LOG_LIMIT:].decode("utf-8", "ignore")
 
 
-def keep_running(session: Session, states: Iterable[ContainerState], served: set[str]) -> None:
+def lasting(record: Environment) -> set[str]:
+    """The services that are started again after their engine was.
+
+    What is asked at an address, what keeps data, and all of a worker.
+    """
+    current = record.current
+    if current is None:
+        return set()
+    kept = record.kept.services if record.kept else {}
+    keeping = {name for name, one in kept.items() if not one.is_done}
+    if plan.is_worker(current.model, current.settings.get("kind")):
+        return keeping | set(current.model["services"])
+    return keeping | {port.service for port in current.ports}
+
+
+def is_forgotten(state: ContainerState, services: Collection[str]) -> bool:
+    """Whether it runs, is to last, and would not come back with its engine."""
+    lasts = state.service in services or bool(state.health)
+    return lasts and state.restart_policy == "no" and state.status == "running"
+
+
+def keep_running(
+    engine: DockerEngine, states: Iterable[ContainerState], services: Collection[str]
+) -> None:
     """What serves comes back after its engine was restarted, even if its file did not say so.
 
     `always`: an engine that was killed takes what ran `unless-stopped` for stopped by hand.
 
     Set only now: during the start a policy would hide that a program exits at once.
     """
-    with session.engine.obeying():
+    with engine.obeying():
         for state in states:
-            serves = state.service in served or state.health
-            if serves and state.restart_policy == "no" and state.status == "running":
-                session.engine.api.update_container(
-                    state.identity, restart_policy={"Name": "always"}
-                )
+            if is_forgotten(state, services):
+                engine.api.update_container(state.identity, restart_policy={"Name": "always"})
 
 
 def retire(session: Session, record: Environment, old: Release | None, token: int) -> None:

@@ -37,6 +37,56 @@ class Source:
 
 def source(session: Session, environment: str) -> Source:
     """UsageError when it has no data."""
+    there = _there(session, environment)
+
+    @contextmanager
+    def reading(wanted: Collection[str]) -> Iterator[Mapping[str, Read]]:
+        """While whoever writes there stands still."""
+        labels = {names.SITE: session.site.site, names.ENVIRONMENT: environment}
+        with _standing_still(session, environment, wanted) as now, ExitStack() as open_ones:
+            yield {
+                name: open_ones.enter_context(
+                    volumes.opened(now.engine, volume, image=now.images[name], labels=labels)
+                ).read
+                for name, volume in now.volumes.items()
+                if name in wanted
+            }
+
+    return Source(
+        environment=environment,
+        names=frozenset(there.volumes),
+        reading=reading,
+        data=there.data,
+        engine=there.engine,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _There:
+    """What another environment has: volumes and images by the volume's name in its model."""
+
+    engine: DockerEngine
+    volumes: Mapping[str, str]
+    images: Mapping[str, str]
+    data: Data
+
+
+@contextmanager
+def _standing_still(
+    session: Session, environment: str, wanted: Collection[str]
+) -> Iterator[_There]:
+    """What is there, looked at again under the lock: it may have been replaced until we had it."""
+    while True:
+        there = _there(session, environment)
+        users_of = [volume for name, volume in there.volumes.items() if name in wanted]
+        with freeze.frozen_environment(session, environment, there.engine, users_of):
+            now = _there(session, environment)
+            if (there.engine.name, there.volumes) == (now.engine.name, now.volumes):
+                yield there
+                return
+
+
+def _there(session: Session, environment: str) -> _There:
     record = session.store.environment(environment)
     found = volumes_of(record) if record else {}
     if record is None or record.current is None or not found:
@@ -44,32 +94,12 @@ def source(session: Session, environment: str) -> Source:
             f"environment {environment!r} has no data to copy",
             hint="name one that runs and has named volumes: `pydeploy status`",
         )
-    engine = session.engine_of(record.kept.engine if record.kept else record.current.engine)
     images = kept.images(record.current.model)
-    usable = {name: volume for name, volume in found.items() if name in images}
-
-    @contextmanager
-    def reading(wanted: Collection[str]) -> Iterator[Mapping[str, Read]]:
-        """While whoever writes there stands still."""
-        volumes_ = {name: usable[name] for name in wanted}
-        labels = {names.SITE: session.site.site, names.ENVIRONMENT: environment}
-        with (
-            freeze.frozen_environment(session, environment, engine, volumes_.values()),
-            ExitStack() as open_ones,
-        ):
-            yield {
-                name: open_ones.enter_context(
-                    volumes.opened(engine, volume, image=images[name], labels=labels)
-                ).read
-                for name, volume in volumes_.items()
-            }
-
-    return Source(
-        environment=environment,
-        names=frozenset(usable),
-        reading=reading,
+    return _There(
+        engine=session.engine_of(record.kept.engine if record.kept else record.current.engine),
+        volumes={name: volume for name, volume in found.items() if name in images},
+        images=images,
         data=Service.model_validate(record.current.settings).data,
-        engine=engine,
     )
 
 
@@ -149,7 +179,8 @@ def copy_files(origin: Source, target: Target) -> None:
         origin.reading(wanted) as streams,
     ):
         for name in wanted:
-            _fill(target, name, images[name], streams[name])
+            if name in streams:
+                _fill(target, name, images[name], streams[name])
 
 
 def _fill(target: Target, name: str, image: str, read: Read) -> None:

@@ -20,8 +20,11 @@ from pydeploy.deploy.kept import Split
 from pydeploy.deploy.model import Placement
 from pydeploy.deploy.plan import Model, Plan
 from pydeploy.deploy.session import Session
+from pydeploy.errors import ServiceError
 from pydeploy.state.records import Environment, Kept, KeptService, Port
 
+STOPPED = ("created", "exited", "dead")  # what a container's status is when it is to be started
+_UP = ("running", "restarting")
 _AGAIN = {"Name": "always"}
 
 
@@ -89,6 +92,11 @@ class Stateful:
         """Those that are empty now."""
         return {name: one for name, one in self.volumes.items() if name not in self._there}
 
+    @property
+    def is_data_new(self) -> bool:
+        """Whether the environment had no volumes: only then is there anything to load."""
+        return not self._there
+
     def prepare(self) -> None:
         """The network and the volumes, where they are not there yet."""
         if self.old is None:
@@ -129,6 +137,7 @@ class Stateful:
                 attach.join(self.engine, state.identity, self._names_in(state.service, one))
         began = time.monotonic()
         self._stop_old()
+        self.place.fence()
         started = start.run(asked)
         self._note_gaps(time.monotonic() - began)
         return started
@@ -159,15 +168,21 @@ class Stateful:
                 self.place.fence()
                 with self.engine.obeying():
                     self.engine.api.update_container(state.identity, restart_policy={"Name": "no"})
-                    if state.status == "running":
+                    if state.status in _UP:
                         self._stopped.append(state)
-                        self.engine.api.stop(state.identity, timeout=grace)
+                        self.engine.api.stop(state.identity, timeout=max(grace, state.stop_grace))
 
     def put_back(self) -> None:
-        """Start again what was stopped; whatever replaced it has been erased."""
-        for state in self._stopped:
-            _start_again(self.engine, state, self.place.session.site.defaults.deadline)
-            console.say(f"{state.service}: the old one runs again")
+        """Start again what was stopped; whatever replaced it has been erased.
+
+        Raises Fenced once the lock is not ours: another one may run on the same volumes by now.
+        """
+        _start_all_again(
+            self.engine,
+            self._stopped,
+            self.place.session.site.defaults.deadline,
+            self.place.fence,
+        )
 
     # -- what comes out -----------------------------------------------------------------
 
@@ -237,24 +252,53 @@ class Stateful:
         return kept.named_volumes(services.get(name) or {})
 
 
-def revive(session: Session, record: Environment, engine: DockerEngine) -> None:
+def revive(
+    session: Session, record: Environment, engine: DockerEngine, fence: Callable[[], None]
+) -> None:
     """Start the recorded stateful containers that a dead attempt has stopped.
 
-    The caller has the lock, and what replaced them has been swept.
+    What replaced them has been swept.  `fence` raises when the caller's lock is not theirs any
+    more: then another one may run on the same volumes.
     """
     if record.kept is None or record.kept.engine != engine.name or record.state != "running":
         return
-    for name, state in containers.kept(session, record.name, record.kept).items():
-        if record.kept.services[name].is_done or state.status == "running":
-            continue
-        console.warn(f"{record.name}: {name} was stopped; starting it again")
-        _start_again(engine, state, session.site.defaults.deadline)
+    there = containers.kept(session, record.name, record.kept)
+    stopped = [
+        state
+        for name, state in there.items()
+        if state.status in STOPPED and not record.kept.services[name].is_done
+    ]
+    if stopped:
+        names_ = ", ".join(state.service for state in stopped)
+        console.warn(f"{record.name}: stopped by somebody who died: {names_}; starting again")
+    _start_all_again(engine, stopped, session.site.defaults.deadline, fence)
+
+
+def _start_all_again(
+    engine: DockerEngine,
+    states: Iterable[ContainerState],
+    limit: float,
+    fence: Callable[[], None],
+) -> None:
+    """All that can be; the first failure is raised in the end, a lost lock at once."""
+    failures = []
+    for state in states:
+        fence()
+        try:
+            _start_again(engine, state, limit)
+            console.say(f"{state.service}: the old one runs again")
+        except ServiceError as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
 
 
 def _start_again(engine: DockerEngine, state: ContainerState, limit: float) -> None:
     with engine.obeying():
         engine.api.update_container(state.identity, restart_policy=_AGAIN)
         engine.api.start(state.identity)
+    if state.status == "restarting":
+        return  # it was not up before either
     if not containers.wait_up(engine, state.identity, limit):
         console.warn(f"{state.service} was started again, but is not healthy after {limit:g} s")
 

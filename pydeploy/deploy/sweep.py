@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from pydeploy import console, names
 from pydeploy.clients.docker import DockerEngine
-from pydeploy.deploy import belongings, freeze, gateways, inventory, stateful
+from pydeploy.deploy import belongings, freeze, gateways, inventory
 from pydeploy.deploy.inventory import Inventory, Item
 from pydeploy.deploy.session import Session
 from pydeploy.state import claims
@@ -20,15 +20,13 @@ from pydeploy.state.records import Environment, PortClaim, Route, SubnetClaim
 def leftovers(
     session: Session, environment: str, record: Environment | None, engine: DockerEngine, token: int
 ) -> dict[str, int]:
-    """Remove what no record names on `engine`, and bring back what a dead attempt has stopped.
+    """Remove what no record names on `engine`, and let go on what stands still.
 
     Returns counts by kind.  Only what is older than our own `token`: should we have slept beyond
     our lease, then whoever has the lock now works under a newer one.
     """
     thawed = freeze.thaw(engine, session.scope(environment))
     found = _erase(session, environment, record, engine, token)
-    if record is not None:
-        stateful.revive(session, record, engine)
     counts = {**found.counts(), "claims": _let_go(session, environment, record, engine, token)}
     return {**counts, "thawed": thawed} if thawed else counts
 

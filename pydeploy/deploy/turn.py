@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydeploy import console
@@ -71,11 +72,14 @@ class Turn:
         return self.session.store.environment(self.environment)
 
     def swept(self, held: Held) -> Environment | None:
-        """The record, after what dead attempts left was removed."""
-        from pydeploy.deploy import sweep
+        """The record, after what dead attempts left was removed, and what they stopped runs."""
+        from pydeploy.deploy import stateful, sweep
 
-        record = self.record()
-        sweep.leftovers(self.session, self.environment, record, self.session.engine, held.token)
+        record, engine = self.record(), self.session.engine
+        sweep.leftovers(self.session, self.environment, record, engine, held.token)
+        if record:
+            fence = partial(self.session.store.fence, self.environment, held.still())
+            stateful.revive(self.session, record, engine, fence)
         return record
 
     def unchanged(self, held: Held) -> Outcome | None:

@@ -73,8 +73,18 @@ def _kind(there: State | None, wanted: State) -> Kind:
 
 
 def there(project: Project) -> dict[str, State]:
-    """What there is of the project, running or not."""
+    """What there is of the project, running or not.
+
+    Of two gateways, which an `up` that died may have left: the newer if it is well, because then
+    it has taken over; else the older.
+    """
     ids = project.run(("ps", "--all", "--quiet"), timeout=30).split()
+    found = sorted(project.inspect(ids) if ids else [], key=lambda one: str(one["Created"]))
+    well = [one for one in found if _is_well(one)]
+    ill = sorted(
+        (one for one in reversed(found) if not _is_well(one)),
+        key=lambda one: bool(one["State"]["Running"]),
+    )
     return {
         one["Config"]["Labels"][_SERVICE]: State(
             config=one["Config"]["Labels"].get(_HASH, ""),
@@ -82,8 +92,12 @@ def there(project: Project) -> dict[str, State]:
             container=one["Id"],
             is_running=one["State"]["Running"],
         )
-        for one in (project.inspect(ids) if ids else [])
+        for one in (*ill, *well)
     }
+
+
+def _is_well(one: dict[str, Any]) -> bool:
+    return (one["State"].get("Health") or {}).get("Status") == "healthy"
 
 
 def wanted(project: Project, services: Iterable[str]) -> dict[str, State]:

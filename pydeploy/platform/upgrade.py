@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pydeploy import console
+from pydeploy import console, interrupts
 from pydeploy.config.site import Site
 from pydeploy.errors import ServiceError, SiteConfigError
 from pydeploy.platform import compose, place
@@ -56,6 +56,8 @@ def replace(
     site: Site, project: Project, changes: list[Change], there: dict[str, State], wait: Wait
 ) -> None:
     """Each part that has changed and runs; the others are started by `up`."""
+    if "gateway" in there:
+        _only(site, project, there["gateway"].container)
     for one in changes:
         if one.is_none or one.kind in ("new", "stopped") or not there[one.part].is_running:
             continue
@@ -102,19 +104,49 @@ def _is_up(project: Project, container: str) -> bool:
 def _take_over(site: Site, project: Project, old: State) -> None:
     """A new gateway beside the old one, which hands it its listening sockets; then the old one
     ends what it has begun.  One that does not come up goes, and the old one serves on."""
-    before = set(project.run(("ps", "--all", "--quiet", "gateway"), timeout=30).split())
     two = ("--no-deps", "--no-recreate", "--scale", "gateway=2", "gateway")
-    project.run((*compose.up(()), *two), timeout=120)
-    (new,) = set(project.run(("ps", "--all", "--quiet", "gateway"), timeout=30).split()) - before
-    if not _is_up(project, new):
-        logs = project.docker(("logs", "--tail", "30", new), merge=True)
-        project.docker(("rm", "--force", new))
+    try:
+        project.run((*compose.up(()), *two), timeout=120)
+        new = _newest(project, beside=old.container)
+        if not _is_up(project, new):
+            raise ServiceError(
+                "the new gateway does not come up; the old one serves on",
+                service="gateway",
+                hint="its last lines say why; mend it, then run `pydeploy up` again",
+                logs=project.docker(("logs", "--tail", "30", new), merge=True),
+            )
+    except BaseException:
+        with interrupts.held_back():
+            for one in _gateways(project) - {old.container}:
+                project.docker(("rm", "--force", one))
+        raise
+    _only(site, project, new)
+
+
+def _only(site: Site, project: Project, gateway: str) -> None:
+    """This one serves, under the name that compose gives the first; the others end.
+
+    There are others while one takes over, and where an earlier `up` died in the middle of that.
+    """
+    for one in _gateways(project) - {gateway}:
+        project.docker(("stop", "--time", str(_STOP_LIMIT), one))
+        project.docker(("rm", "--force", one))
+    name = f"{place.project(site)}-gateway-1"
+    (found,) = project.inspect([gateway])
+    if found["Name"] != f"/{name}":
+        project.docker(("rename", gateway, name))
+
+
+def _gateways(project: Project) -> set[str]:
+    return set(project.run(("ps", "--all", "--quiet", "gateway"), timeout=30).split())
+
+
+def _newest(project: Project, *, beside: str) -> str:
+    new = _gateways(project) - {beside}
+    if len(new) != 1:
         raise ServiceError(
-            "the new gateway does not come up; the old one serves on",
-            service="gateway",
-            hint="its last lines say why; mend it, then run `pydeploy up` again",
-            logs=logs,
+            f"compose made {len(new)} new gateways, not one",
+            service="docker",
+            hint="run `pydeploy up` again",
         )
-    project.docker(("stop", "--time", str(_STOP_LIMIT), old.container))
-    project.docker(("rm", "--force", old.container))
-    project.docker(("rename", new, f"{place.project(site)}-gateway-1"))
+    return new.pop()

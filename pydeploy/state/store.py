@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from pydeploy.clients.etcd import Etcd, KeyValue, WatchLost
+from pydeploy.clients.etcd import Compare, Etcd, KeyValue, WatchLost
 from pydeploy.config.site import Site
-from pydeploy.errors import ServiceError
+from pydeploy.errors import Fenced, ServiceError
 from pydeploy.state.keys import Keys, last
 from pydeploy.state.records import Environment, Gateway, Record, Route, Wanted
 
@@ -70,6 +70,11 @@ class Store:
         threading.Thread(target=follow, daemon=True).start()
         changed.wait(limit)
         stop.set()
+
+    def fence(self, environment: str, still: Compare) -> None:
+        """Fenced unless `still` holds now; asked before what no transaction can guard."""
+        if not self.etcd.txn([still], []).succeeded:
+            raise Fenced(environment)
 
     def read(self, key: str, kind: type[R]) -> tuple[KeyValue, R] | None:
         kv = self.etcd.get(key)

@@ -15,8 +15,9 @@ from tests.integration.support.site import LiveSite
 
 Web = Callable[..., Path]
 
-DEPLOY = [point for point in POINTS if not point.startswith(("remove-", "backup-"))]
+DEPLOY = [point for point in POINTS if point.startswith(("after-", "during-"))]
 REMOVE = [point for point in POINTS if point.startswith("remove-")]
+UNDO = [point for point in POINTS if point.startswith("undo-")]
 COMPOSE = """
 services:
   web:
@@ -68,6 +69,34 @@ def test_a_first_deploy_that_dies_is_gone_after_prune(
     assert live.cli.ok("prune")["residue"] == 0
     _assert_whole(live, change, containers=0)
     assert live.get(change).status in (404, 410)
+
+
+@pytest.mark.parametrize("point", UNDO)
+def test_an_undo_that_dies_is_repaired_by_prune(
+    live: LiveSite, change: int, web: Web, point: str
+) -> None:
+    """The old release serves, and of the one that failed nothing is left."""
+    live.cli.ok("deploy", web(COMPOSE), "--change", change, "--patchset", 1)
+    broken = web(COMPOSE.replace("/app/server.py", "/nowhere.py"), "broken")
+    _die(live, point, "deploy", broken, "--change", change, "--patchset", 2)
+    time.sleep(LOCK_TTL + 2)
+    assert live.cli.ok("prune")["residue"] == 0
+    assert live.get(change).told["PYDEPLOY_PATCHSET"] == "1"
+    _assert_whole(live, change, containers=1)
+
+
+def test_a_first_deploy_that_dies_after_its_switch_comes_back_with_its_engine(
+    live: LiveSite, change: int, web: Web
+) -> None:
+    """There is nothing old that would lead prune there: it looks at what runs, too."""
+    _die(live, "after-switch", "deploy", web(COMPOSE), "--change", change, "--patchset", 1)
+    time.sleep(LOCK_TTL + 2)
+    found = live.cli.ok("prune")
+    assert {str(change): 1} == found["removed"]["unsettled"]
+    assert 0 == found["residue"]
+    (container,) = live.containers(change)
+    policy = live.engine.api.inspect_container(container)["HostConfig"]["RestartPolicy"]["Name"]
+    assert "always" == policy
 
 
 @pytest.mark.parametrize("point", REMOVE)

@@ -18,6 +18,7 @@ from tests.integration.support import keeping as keeping_service
 from tests.integration.support.keeping import PROGRAM, add, container_of, rows
 from tests.integration.support.repositories import PYTHON, repository
 from tests.integration.support.site import LiveSite
+from tests.integration.support.waiting import eventually
 
 Write = Callable[..., Path]
 
@@ -107,16 +108,57 @@ def test_a_stateful_service_that_changes_is_replaced_on_its_volume(
     assert 1 == len(live.volumes(staging))
 
 
+def test_a_store_has_the_time_that_it_asks_for(
+    live: LiveSite, keeping: Write, staging: str
+) -> None:
+    """To stop: more than the site's `stop_grace`; also one that its engine starts anew."""
+    slow = "trap 'sleep 6; echo stopped-well >> /data/rows; exit' TERM; "
+    slow += "python3 /keeper.py store & wait"
+
+    def written(mark: str) -> Path:
+        root = keeping(mark)
+        compose = root / "docker-compose.yml"
+        text = compose.read_text().replace(
+            '["python3", "/keeper.py", "store"]', f'["sh", "-c", "{slow}"]'
+        )
+        compose.write_text(
+            text.replace("    environment:", "    stop_grace_period: 20s\n    environment:")
+        )
+        return root
+
+    live.cli.ok("deploy", written("1"), "--name", staging)
+    replaced = live.cli.ok("deploy", written("2"), "--name", staging)
+    assert 6 < replaced["gaps_s"]["store"] < 15
+    assert ["stopped-well"] == rows(live, staging)
+
+
+def test_a_store_that_crashes_is_replaced(live: LiveSite, keeping: Write, staging: str) -> None:
+    """It may be waiting for its next start: it is stopped all the same, and put back."""
+    live.cli.ok("deploy", keeping("1"), "--name", staging)
+    store = container_of(live, staging, "store")
+    crash = "import os; os.remove('/keeper.py')"
+    assert 0 == live.cli("exec", staging, "store", "python3", "-c", crash).code
+    live.cli("exec", staging, "store", "sh", "-c", "kill 1")
+    eventually(lambda: "restarting" == _status(live, store))
+    live.cli.fails(4, "deploy", broken_store(keeping), "--name", staging)
+    eventually(lambda: _status(live, store) in ("restarting", "running"), 5)
+    eventually(lambda: "restarting" == _status(live, store))
+    live.cli.ok("deploy", keeping("2"), "--name", staging)
+    assert [] == rows(live, staging)
+    assert 2 == len(live.containers(staging))
+
+
+def _status(live: LiveSite, container: str) -> str:
+    found: str = live.engine.api.inspect_container(container)["State"]["Status"]
+    return found
+
+
 def test_a_replacement_that_fails_is_put_back(live: LiveSite, keeping: Write, staging: str) -> None:
     """The same container runs again, with its rows, and the old release serves."""
     live.cli.ok("deploy", keeping("1"), "--name", staging)
     before = container_of(live, staging, "store")
     add(live, staging, "one")
-    broken = keeping("2")
-    text = (broken / "docker-compose.yml").read_text()
-    text = text.replace('"/keeper.py", "store"', '"/nowhere.py", "store"')
-    (broken / "docker-compose.yml").write_text(text)
-    error = live.cli.fails(4, "deploy", broken, "--name", staging)
+    error = live.cli.fails(4, "deploy", broken_store(keeping), "--name", staging)
     assert "store" in error["message"]
     assert before == container_of(live, staging, "store")
     assert ["one"] == rows(live, staging)
@@ -137,6 +179,41 @@ def test_a_replacement_that_is_killed_is_repaired(
     assert 2 == len(live.containers(staging))
     assert 1 == len(live.volumes(staging))
     assert 0 == live.cli.ok("prune")["residue"]
+
+
+def test_an_undo_that_is_killed_is_finished_by_prune(
+    live: LiveSite, keeping: Write, staging: str
+) -> None:
+    """The old store was stopped and nothing else is left of it: prune starts it again."""
+    live.cli.ok("deploy", keeping("1"), "--name", staging)
+    add(live, staging, "one")
+    store = container_of(live, staging, "store")
+    died = live.cli(
+        "deploy", broken_store(keeping), "--name", staging, env=dying("undo-after-erase")
+    )
+    assert -9 == died.code
+    assert not live.engine.api.inspect_container(store)["State"]["Running"]
+    _wait_for_the_lock_to_fall(live)
+    found = live.cli.ok("prune")
+    assert 1 == found["removed"]["unsettled"][staging]
+    assert 0 == found["residue"]
+    assert store == container_of(live, staging, "store")
+    policy = live.engine.api.inspect_container(store)["HostConfig"]["RestartPolicy"]["Name"]
+    assert "always" == policy
+    assert ["one"] == rows(live, staging)
+
+
+def broken_store(keeping: Write) -> Path:
+    """Another store, which does not start."""
+    root = keeping("broken")
+    compose = root / "docker-compose.yml"
+    text = compose.read_text().replace('"/keeper.py", "store"', '"/nowhere.py", "store"')
+    compose.write_text(text)
+    return root
+
+
+def dying(point: str) -> dict[str, str]:
+    return {"PYDEPLOY_FAILPOINT": point}
 
 
 def test_a_killed_first_deploy_leaves_no_data_behind(
@@ -172,6 +249,34 @@ def test_seed_fills_new_data_once(live: LiveSite, keeping: Write, staging: str) 
     live.cli.ok("deploy", keeping("1", text), "--name", staging)
     assert ["seeded"] == rows(live, staging)
     live.cli.ok("deploy", keeping("2", text), "--name", staging)
+    assert ["seeded"] == rows(live, staging)
+
+
+def test_seed_never_runs_on_data_that_was_there(
+    live: LiveSite, keeping: Write, staging: str
+) -> None:
+    """A further volume, for the service that was seeded or for another, makes no data new."""
+    seed = (
+        "data: {seed: {service: store, command: "
+        "[python3, -c, \"open('/data/rows', 'a').write('seeded ')\"]}}"
+    )
+    live.cli.ok("deploy", keeping("1", seed), "--name", staging)
+    repo = keeping("1", seed)
+    compose = repo / "docker-compose.yml"
+    cache = f"""  cache:
+    image: {PYTHON}
+    command: ["sleep", "1000"]
+    init: true
+    volumes: ["cached:/cached"]
+configs:"""
+    text = compose.read_text().replace("volumes: {rows: {}}", "volumes: {rows: {}, cached: {}}")
+    compose.write_text(text.replace("\nconfigs:", "\n" + cache))
+    live.cli.ok("deploy", repo, "--name", staging)
+    assert ["seeded"] == rows(live, staging)
+    text = compose.read_text().replace('"rows:/data"]', '"rows:/data", "more:/more"]')
+    compose.write_text(text.replace("rows: {},", "rows: {}, more: {},"))
+    replaced = live.cli.ok("deploy", repo, "--name", staging)
+    assert ["store"] == list(replaced["gaps_s"])
     assert ["seeded"] == rows(live, staging)
 
 

@@ -20,6 +20,7 @@ from bench import load
 from tests.integration.platform.parts import get, site_ports
 from tests.integration.support.cli import Cli, Result
 from tests.integration.support.repositories import WEB, repository
+from tests.integration.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 NAME = f"grow{os.getpid()}"
@@ -189,3 +190,30 @@ def test_a_gateway_that_does_not_come_up_leaves_the_old_one(
     _change(cli, "gateway/haproxy.cfg", "    no-such-keyword 4000", "    maxconn 4000")
     assert "unchanged" == _kinds(cli.ok("up"))["gateway"]
     assert before == _containers()
+
+
+def test_an_up_that_dies_while_a_gateway_takes_over(cli: Clone, ports: dict[str, str]) -> None:
+    """Two are left: the next `up` ends with one, which follows the routes."""
+    cli.ok("up")
+    _change(cli, "gateway/haproxy.cfg", "    maxconn 4000", "    maxconn 3999")
+    up = subprocess.Popen(
+        [sys.executable, "-m", "pydeploy", "--site", str(cli.site_file), "up"],
+        cwd=cli.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    eventually(lambda: len(_gateways()) == 2, 60)
+    up.kill()
+    up.wait()
+    assert 2 == len(_gateways())
+    cli.ok("up")
+    assert [f"pydeploy-{NAME}-gateway-1"] == _gateways()
+    port = int(ports["PYDEPLOY_GATEWAY_HTTP_PORT"])
+    assert 404 == get(port, "unknown.deploy.deepin.test").status
+    assert "unchanged" == _kinds(cli.ok("up", "--dry-run"))["gateway"]
+
+
+def _gateways() -> list[str]:
+    filters = [f"label=com.docker.compose.project=pydeploy-{NAME}"]
+    filters.append("label=com.docker.compose.service=gateway")
+    argv = ["docker", "ps", "--all", "--format", "{{.Names}}"]
+    argv += [word for one in filters for word in ("--filter", one)]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()

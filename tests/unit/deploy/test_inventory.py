@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -199,6 +200,26 @@ def test_containers_go_before_what_they_use() -> None:
 def test_what_has_gone_meanwhile_is_no_error(gone: Exception) -> None:
     """Or is going, by somebody else's hand."""
     inventory.erase(engine(Api(stop=gone, remove_container=gone)), FULL, grace=1)
+
+
+@pytest.mark.parametrize(
+    ("is_kept", "asked", "expected"),
+    [(False, 120, 10), (True, 120, 120), (True, 3, 10), (True, None, 10)],
+)
+def test_what_keeps_data_has_the_time_that_it_asks_for(
+    is_kept: bool, asked: int | None, expected: int
+) -> None:
+    """`stop_grace_period`; never less than the site's."""
+    given: list[int] = []
+    api = SimpleNamespace(
+        inspect_container=lambda _: {"Config": {"StopTimeout": asked}},
+        stop=lambda _, timeout: given.append(timeout),
+        remove_container=lambda *_, **__: None,
+    )
+    one = item()
+    labels = {**one.labels, "io.pydeploy.kept": str(is_kept).lower()}
+    inventory.erase(engine(api), Inventory(containers=(replace(one, labels=labels),)), grace=10)
+    assert [expected] == given
 
 
 def test_what_cannot_go_is_the_operators() -> None:

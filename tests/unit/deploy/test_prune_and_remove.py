@@ -186,6 +186,7 @@ def test_findings_as_data() -> None:
         "expired": ["a"],
         "expiring": ["d"],
         "orphans": {"b": 2},
+        "unsettled": {},
         "images": 3,
         "busy": ["c"],
         "residue": 6,
