@@ -124,7 +124,7 @@ def _opened(
     with ExitStack() as open_ones:
         readers = {}
         for name, volume in there.items():
-            image = _image(engine, images.get(name))
+            image = volumes.some_image(engine, images.get(name))
             one = volumes.opened(engine, volume, image=image, labels=labels)
             readers[name] = open_ones.enter_context(one).read
         yield readers
@@ -141,20 +141,6 @@ def _engine_name(record: Environment) -> str:
     if record.kept:
         return record.kept.engine
     return record.current.engine if record.current else ""
-
-
-def _image(engine: DockerEngine, wanted: str | None) -> str:
-    """`wanted`, or whichever the engine has instead: nothing of it runs."""
-    import docker.errors
-
-    with engine.obeying():
-        if wanted:
-            try:
-                engine.api.inspect_image(wanted)
-                return wanted
-            except docker.errors.NotFound:
-                pass
-        return next((str(one["Id"]) for one in engine.api.images()), "")
 
 
 @contextmanager

@@ -26,6 +26,20 @@ def make(engine: DockerEngine, name: str, labels: Mapping[str, str]) -> None:
         engine.api.create_volume(name, labels=dict(labels))
 
 
+def some_image(engine: DockerEngine, wanted: str | None) -> str:
+    """`wanted`, or whichever the engine has instead: nothing of it runs."""
+    import docker.errors
+
+    with engine.obeying():
+        if wanted:
+            try:
+                engine.api.inspect_image(wanted)
+                return wanted
+            except docker.errors.NotFound:
+                pass
+        return next((str(one["Id"]) for one in engine.api.images()), "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Opened:
     """A volume that can be read and written until the block ends."""

@@ -160,6 +160,49 @@ def test_a_removal_that_cannot_save_the_data_leaves_it(
     assert saving.cli.ok("remove", staging, "--purge-data")["backup"]
 
 
+def test_a_volume_that_the_release_does_not_use_comes_back(
+    saving: LiveSite, keeping: Write, staging: str
+) -> None:
+    """Volumes are never forgotten: an earlier release that has it may come back."""
+    repo = keeping()
+    compose = repo / "docker-compose.yml"
+    whole = compose.read_text()
+    more = whole.replace('["rows:/data"]', '["rows:/data", "more:/more"]')
+    compose.write_text(more.replace("volumes: {rows: {}}", "volumes: {rows: {}, more: {}}"))
+    first = saving.cli.ok("deploy", repo, "--name", staging)["release"]
+    write = ("exec", staging, "store", "sh", "-c", "echo hello > /more/file")
+    assert 0 == saving.cli(*write).code
+    compose.write_text(whole)
+    saving.cli.ok("deploy", repo, "--name", staging)
+    file = saving.cli.ok("backup", staging)["file"]
+    saving.cli.ok("restore", file, "--replace")
+    assert 2 == len(saving.volumes(staging))
+    saving.cli.ok("rollback", staging, "--to", first)
+    assert "hello\n" == saving.cli("exec", staging, "store", "cat", "/more/file").stdout
+    assert 2 == len(saving.volumes(staging))
+
+
+@pytest.mark.parametrize("point", ["after-start", "after-switch"])
+def test_a_restore_that_is_killed_is_repaired(
+    saving: LiveSite, keeping: Write, staging: str, point: str
+) -> None:
+    """By prune: one set of data is there, that of the record; and by the same restore again."""
+    saving.cli.ok("deploy", keeping(), "--name", staging)
+    add(saving, staging, "one")
+    file = saving.cli.ok("backup", staging)["file"]
+    add(saving, staging, "two")
+    restore = ("restore", file, "--replace")
+    assert -9 == saving.cli(*restore, env={"PYDEPLOY_FAILPOINT": point}).code
+    eventually(lambda: not saving.keys("locks") and not saving.keys("work"))
+    assert 0 == saving.cli.ok("prune")["residue"]
+    assert (["one"] if point == "after-switch" else ["one", "two"]) == rows(saving, staging)
+    assert (2, 1) == (len(saving.containers(staging)), len(saving.volumes(staging)))
+    assert -9 == saving.cli(*restore, env={"PYDEPLOY_FAILPOINT": point}).code
+    saving.cli.ok(*restore)
+    assert ["one"] == rows(saving, staging)
+    assert (2, 1) == (len(saving.containers(staging)), len(saving.volumes(staging)))
+
+
 def test_only_the_newest_are_kept(saving: LiveSite, keeping: Write, staging: str) -> None:
     """As many as site.yml says; a file that was named stays."""
     saving.cli.ok("deploy", keeping(), "--name", staging)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 import signal
 import time
@@ -232,10 +233,12 @@ def _other_certificate(folder: Path) -> None:
 
 
 def test_doctor_looks_at_it(two_engines: LiveSite, remote: RemoteEngine) -> None:
-    """Like at the other."""
+    """Like at the other: it answers, and says of which version it is."""
     found = two_engines.cli("doctor", "--json").json
     engines = [one["message"] for one in found["checks"] if one["part"] == "engine"]
-    assert any("'remote'" in one for one in engines)
+    for name in ("local", "remote"):
+        assert 1 == len([one for one in engines if re.match(rf"engine '{name}' \d+\.", one)])
+    assert not [one for one in engines if "does not answer" in one]
 
 
 @pytest.mark.parametrize("by", ["ssh"], indirect=True)

@@ -77,9 +77,12 @@ def inside(live: LiveSite, name: object, service: str, *argv: str) -> str:
 
 
 def test_files_are_there_and_values_nowhere_else(
-    granting: LiveSite, staging: str, web: Write
+    granting: LiveSite, staging: str, web: Write, tmp_path: Path
 ) -> None:
-    """Owner and mode as asked, beside the repository's own; not in etcd, engine, output, argv."""
+    """Owner and mode as asked, beside the repository's own.
+
+    Not in etcd, engine, output, argv, backups.
+    """
     seen: list[str] = []
     stop = threading.Event()
     watcher = threading.Thread(target=_watch_argv, args=(seen, stop))
@@ -103,6 +106,9 @@ def test_files_are_there_and_values_nowhere_else(
     assert [] == [one for one in seen if VALUE in one]
     assert VALUE not in json.dumps(granting.keys())
     assert VALUE not in _everything_the_engine_tells(granting, staging)
+    saved = granting.cli.ok("backup", staging, "--to", tmp_path / "saved.tar")
+    assert ["data"] == list(saved["volumes"])
+    assert VALUE.encode() not in Path(saved["file"]).read_bytes()
 
 
 def _watch_argv(seen: list[str], stop: threading.Event) -> None:
