@@ -37,6 +37,8 @@ COMMANDS = {
     "secrets": "List the site's secrets, or bring today's to an environment.",
     "remove": "Remove an environment and every trace of it.",
     "prune": "Remove everything that should be gone.",
+    "report": "Tell a change in Gerrit what came of it, and vote.",
+    "notify": "Say something in the team's chats.",
     "watch": "Print every change as a line of JSON.",
     "gateway": "Keep the gateway in step with the routes.",
     "dns": "Print resolver configuration for the site's names.",
