@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import IO, TYPE_CHECKING
 
 import click
 
+from pydeploy import cli, console
 from pydeploy.commands import options
+
+if TYPE_CHECKING:
+    from pydeploy.config.site import Site
+    from pydeploy.errors import PydeployError
+    from pydeploy.reporters.chat import Sent
+    from pydeploy.reporters.report import Report
 
 
 @click.command("notify", epilog="Example: pydeploy notify 'Tonight the site is away' --to team")
@@ -15,9 +23,53 @@ from pydeploy.commands import options
 @click.option("--result", type=click.File(encoding="utf-8"), help="Add what this result says.")
 @click.option("--to", "chats", multiple=True, metavar="CHAT", help="Only in this chat of site.yml.")
 @options.as_json
-def command(**given: Any) -> None:
+def command(
+    text: str,
+    environment: str | None,
+    result: IO[str] | None,
+    chats: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Say TEXT in the team's chats, with the link of an environment or the result of a command.
 
     TEXT mentions nobody and links to nothing.
     """
-    raise NotImplementedError
+    from pydeploy.reporters import chat
+
+    site = cli.load_site()
+    wanted = chat.chosen(site, chats)
+    with console.hiding(chat.secrets(site)):
+        sent = chat.say(site, wanted, text, _report(site, environment, result))
+        failure = _failure(sent)
+        if as_json:
+            error = {"error": failure.as_dict()} if failure else {}
+            console.out_json({"chats": [one.as_dict() for one in sent], **error})
+        for one in sent:
+            console.say(f"{one.chat.name}: {one.failure.message if one.failure else 'told'}")
+        if failure:
+            failure.is_printed = as_json
+            raise failure
+
+
+def _report(site: Site, environment: str | None, result: IO[str] | None) -> Report | None:
+    from pydeploy.reporters import reading
+    from pydeploy.state import store
+
+    build_url = os.environ.get("BUILD_URL", "")
+    if result is not None:
+        found = reading.result(result.read())
+        name = environment or found.environment or "the environment"
+        return reading.of_result(
+            store.connect(site), found, None, environment=name, build_url=build_url
+        )
+    if environment is None:
+        return None
+    return reading.of_record(
+        store.connect(site), None, environment=environment, build_url=build_url
+    )
+
+
+def _failure(sent: list[Sent]) -> PydeployError | None:
+    """The first one's own; whoever mends it sees the next."""
+    failures = [one.failure for one in sent if one.failure]
+    return failures[0] if failures else None

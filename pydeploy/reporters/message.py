@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _OURS = Path(__file__).parent.parent / "templates" / "report"
 _LONGEST_LINE = 400  # characters of a log's line
 LONGEST = 12_000  # bytes; Gerrit takes 16 KiB (change.commentSizeLimit)
+LONGEST_IN_CHAT = 3_800  # bytes; Mattermost began with 4000 characters, Slack says about 4000
 
 
 def of_phase(
@@ -29,7 +30,8 @@ def of_phase(
 ) -> str:
     """The whole message of a report's phase, from `<phase>.txt.j2`."""
     source = _loader(templates)
-    return render(f"{report.phase}.txt.j2", source, report, markup=markup, log_lines=log_lines)
+    name = f"{report.phase}.txt.j2"
+    return cut(render(name, source, report, markup=markup, log_lines=log_lines))
 
 
 def of_text(
@@ -39,12 +41,16 @@ def of_text(
     markup: Markup,
     template: Path | None = None,
     templates: Path | None = None,
-    log_lines: int = 30,
+    is_whole: bool = False,
 ) -> str:
-    """What a chat is told: `text`, and what there is of a report; from `chat.txt.j2`."""
+    """What a chat is told: `text`, and what there is of a report; from `chat.txt.j2`.
+
+    With `is_whole` nothing is cut off: it would be no JSON any more.
+    """
     source = _loader(template.parent if template else templates)
     name = template.name if template else "chat.txt.j2"
-    return render(name, source, report, markup=markup, log_lines=log_lines, text=text)
+    said = render(name, source, report, markup=markup, log_lines=30, text=text)
+    return said if is_whole else cut(said, LONGEST_IN_CHAT)
 
 
 def render(
@@ -72,7 +78,7 @@ def render(
         ) from wrong
     except Exception as wrong:  # a template is a program: it can raise whatever it likes
         raise SiteConfigError(f"template {name}: {wrong}") from wrong
-    return cut(re.sub(r"\n{3,}", "\n\n", text).strip())
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
 def cut(text: str, limit: int = LONGEST) -> str:

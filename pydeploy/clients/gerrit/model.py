@@ -83,6 +83,9 @@ class Gerrit(Protocol):
 
     where: str
 
+    def ping(self) -> None:
+        """Refused unless we are let in."""
+
     def account(self) -> Account: ...
 
     def change(self, number: int) -> Change:
@@ -92,7 +95,7 @@ class Gerrit(Protocol):
         """Post it; returns the labels as Gerrit took them, which may be fewer than were sent."""
 
     def may_vote(self, label: str) -> tuple[int, int] | None:
-        """The range that we may vote on `label` on the newest open change.
+        """The range that we may vote on `label`, on any of the newest open changes.
 
         (0, 0) when we may not; None when that cannot be seen.
         """

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b")]}'"  # before every answer, so that no browser takes it for a script
 _WHOLE = ("CURRENT_REVISION", "MESSAGES", "DETAILED_ACCOUNTS", "DETAILED_LABELS")
+_LOOKED_AT = 25  # open changes, to see on what we may vote
 _BUSY = (502, 503, 504)  # of a proxy in front, or a server that is starting
 
 
@@ -52,6 +53,9 @@ class Rest:
             ca_certs=str(ca) if ca else None,
         )
 
+    def ping(self) -> None:
+        self.account()
+
     def account(self) -> Account:
         return self._self
 
@@ -78,11 +82,12 @@ class Rest:
 
     def may_vote(self, label: str) -> tuple[int, int] | None:
         newest = self._get(
-            "/changes/", ("q", "status:open -is:wip"), ("n", "1"), ("o", "DETAILED_LABELS")
+            "/changes/", ("q", "status:open"), ("n", str(_LOOKED_AT)), ("o", "DETAILED_LABELS")
         )
         if not newest:
             return None
-        votes = [int(one) for one in newest[0].get("permitted_labels", {}).get(label, [])]
+        allowed = [one.get("permitted_labels", {}).get(label, ()) for one in newest]
+        votes = [int(vote) for one in allowed for vote in one]
         return (min(votes), max(votes)) if votes else (0, 0)
 
     def date(self) -> str:

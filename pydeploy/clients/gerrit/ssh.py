@@ -46,6 +46,9 @@ class Ssh:
         self._username = username
         self._timeout = timeout
 
+    def ping(self) -> None:
+        self._run("gerrit", "version")
+
     def account(self) -> Account:
         return self._self
 
@@ -75,10 +78,6 @@ class Ssh:
 
     def may_vote(self, label: str) -> tuple[int, int] | None:
         return None  # no command of Gerrit's tells
-
-    def ping(self) -> str:
-        """Its version; ServiceError or Refused when we are not let in."""
-        return self._run("gerrit", "version").strip()
 
     # -- the wire -----------------------------------------------------------------------
 

@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pydeploy.errors import PydeployError, ServiceError
 from pydeploy.platform import place, settings
-from pydeploy.platform.checks import clock, dns, engine, etcd, gateway, ports, registry, subnets
+from pydeploy.platform.checks import (
+    clock,
+    dns,
+    engine,
+    etcd,
+    gateway,
+    gerrit,
+    ports,
+    registry,
+    subnets,
+)
 from pydeploy.platform.checks.verdict import Context, Verdict, error, warning
 
 Check = Callable[[Context], Iterator[Verdict]]
@@ -20,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "ports": ports.check,
     "subnets": subnets.check,
     "clock": clock.check,
+    "gerrit": gerrit.check,
 }
 
 
