@@ -36,8 +36,8 @@ def post(
     import urllib3
     import urllib3.exceptions
 
-    host = urlsplit(url).hostname
-    if urlsplit(url).scheme not in ("http", "https") or not host:
+    host = _host(url)
+    if not host:
         raise ServiceError(
             f"the webhook of chat {name!r} is no http:// or https:// URL",
             service="chat",
@@ -46,6 +46,17 @@ def post(
     pool = urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=min(timeout, 5.0), read=timeout),
         ca_certs=str(ca) if ca else None,
+    )
+    # Without respect_retry_after_header: urllib3 would send a POST again that 503 answered.
+    unsent = urllib3.Retry(
+        total=2,
+        connect=2,
+        read=0,
+        status=0,
+        other=0,
+        allowed_methods=None,
+        backoff_factor=0.3,
+        respect_retry_after_header=False,
     )
     left = _PATIENCE
     for _ in range(_TRIES):
@@ -56,13 +67,10 @@ def post(
                 body=json.dumps(body).encode(),
                 headers={"Content-Type": "application/json"},
                 redirect=False,
-                retries=urllib3.Retry(
-                    total=2, connect=2, read=0, status=0, other=0, allowed_methods=None,
-                    backoff_factor=0.3,
-                ),
-            )  # fmt: skip
+                retries=unsent,
+            )
         except (urllib3.exceptions.HTTPError, UnicodeError) as problem:
-            raise _refused(name, f"does not answer at {host}: {reason(problem)}") from None
+            raise _refused(name, f"does not answer at {host}: {_why(problem, url)}") from None
         if response.status != 429:
             break
         wait = _seconds(response.headers.get("Retry-After"))
@@ -72,6 +80,21 @@ def post(
         sleep(wait)
     if not 200 <= response.status < 300:
         raise _refused(name, f"refused the message: HTTP {response.status}{_said(response.data)}")
+
+
+def _host(url: str) -> str:
+    """Empty where it is no URL for us."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
+
+
+def _why(problem: BaseException, url: str) -> str:
+    """What was at the bottom of it, unless that repeats the address."""
+    why, path = reason(problem), urlsplit(url).path
+    return type(problem).__name__ if path.strip("/") and path in why else why
 
 
 def _refused(name: str, what: str, hint: str = "") -> ServiceError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydeploy.clients.gerrit.model import Change, Gerrit, NotFound, Notify, Refused, Review
@@ -90,17 +90,7 @@ def _is_there(message: str, patchset: int, change: Change) -> bool:
 def say(gerrit: Gerrit, word: Word) -> Said:
     """ServiceError when it could not be said, or Gerrit did not take the vote."""
     try:
-        change = gerrit.change(word.change)
-        decision = decide(word, change)
-        if decision.review is None:
-            return Said(is_posted=False, patchset=decision.patchset, why=decision.why)
-        try:
-            return _post(gerrit, word, decision)
-        except Refused:
-            if not decision.review.labels or gerrit.change(word.change).is_open:
-                raise
-            # It was closed between our two requests: Gerrit refuses the vote, and takes the rest.
-            return _post(gerrit, word, decide(word, gerrit.change(word.change)))
+        return _post(gerrit, word, decide(word, gerrit.change(word.change)))
     except NotFound as gone:
         if word.phase == "removed":
             return Said(is_posted=False, why="the change is gone, too")
@@ -113,7 +103,12 @@ def _post(gerrit: Gerrit, word: Word, decision: Decision) -> Said:
     review, patchset = decision.review, decision.patchset
     if review is None:
         return Said(is_posted=False, patchset=patchset, why=decision.why)
-    taken = gerrit.review(word.change, patchset, review)
+    try:
+        taken = gerrit.review(word.change, patchset, review)
+    except Refused as refused:
+        if not review.labels:
+            raise
+        return _without_vote(gerrit, word, decision, refused)
     for label, vote in review.labels.items():
         if taken.get(label, 0) != vote:
             raise _untaken(gerrit, label, vote)
@@ -125,11 +120,26 @@ def _post(gerrit: Gerrit, word: Word, decision: Decision) -> Said:
     )
 
 
-def _untaken(gerrit: Gerrit, label: str, vote: int) -> ServiceError:
-    """Gerrit drops labels that it does not know, or that we may not give, and says nothing."""
+def _without_vote(gerrit: Gerrit, word: Word, decision: Decision, refused: Refused) -> Said:
+    """Gerrit refuses all of a review for its vote: say the rest.
+
+    It is no failure where the change was closed between our two requests.
+    """
+    change = gerrit.change(word.change)
+    if not change.is_open:
+        return _post(gerrit, word, decide(word, change))
+    review = decision.review
+    if review and review.message:
+        gerrit.review(word.change, decision.patchset, replace(review, labels={}))
+    raise _untaken(gerrit, word.label, word.vote or 0, refused.message) from refused
+
+
+def _untaken(gerrit: Gerrit, label: str, vote: int, said: str = "") -> ServiceError:
+    """Gerrit drops labels that it does not know or a value that there is not, and says nothing."""
     who = gerrit.account().username
     return ServiceError(
-        f"Gerrit took the message, but not the vote {label} {vote:+d} of {who}",
+        f"Gerrit took the message, but not the vote {label} {vote:+d} of {who}"
+        + (f": {said}" if said else ""),
         service="gerrit",
         hint=f"in the project's access rights, give a group of {who} the permission "
         f"`Label {label}` with a range that holds {vote:+d}; or correct gerrit/label in site.yml "

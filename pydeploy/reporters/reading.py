@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from pydeploy import console
 from pydeploy.errors import ServiceError, UsageError
@@ -50,6 +50,23 @@ class Result(_Read):
     residue: int | None = None
     warnings: tuple[str, ...] = ()
     error: _Error | None = None
+
+    @field_validator("images", mode="before")
+    @classmethod
+    def _as_pipelines_have_them(cls, value: Any) -> Any:
+        """A map of service → `ref@digest`, as a step gives it back to Groovy."""
+        if not isinstance(value, dict):
+            return value
+        pinned = {service: str(image).partition("@") for service, image in value.items()}
+        return [
+            {"service": service, "ref": ref, "digest": digest}
+            for service, (ref, _, digest) in pinned.items()
+        ]
+
+    @field_validator("warnings", mode="before")
+    @classmethod
+    def _one_a_line(cls, value: Any) -> Any:
+        return value.splitlines() if isinstance(value, str) else value
 
     @property
     def phase(self) -> Phase:

@@ -154,6 +154,7 @@ def _retries(method: str) -> urllib3.Retry:
         status_forcelist=_BUSY if again else (),
         backoff_factor=0.3,
         raise_on_status=False,
+        respect_retry_after_header=False,
     )
 
 

@@ -152,8 +152,11 @@ def options(
 
 
 def _last(tail: str) -> str:
+    """What was wrong: Gerrit's first `error:`, else the last line."""
     lines = [line.strip() for line in tail.splitlines() if line.strip()]
-    return lines[-1].removeprefix("fatal: ").removeprefix("error: ") if lines else ""
+    errors = [line for line in lines if line.startswith("error: ")]
+    found = (errors or lines[-1:] or [""])[0]
+    return found.removeprefix("fatal: ").removeprefix("error: ")
 
 
 def _change(found: dict[str, Any], us: Account) -> Change:

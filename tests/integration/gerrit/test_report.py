@@ -229,6 +229,10 @@ def test_a_label_that_gerrit_does_not_take_is_said(
     assert BOT[0] in error["message"]
     assert f"Label {label}" in error["hint"]
     assert "operator" == error["fault"]
+    (told,) = change.said()  # the rest of it is there, and not again by the next try
+    assert "is deployed" in told
+    mine.fails(6, change, "--result", result(DEPLOYED), *vote)
+    assert 1 == sum("is deployed" in one for one in change.said())
 
 
 def test_a_change_that_is_not_there(report: Reporter, gerrit: GerritServer, result: Any) -> None:

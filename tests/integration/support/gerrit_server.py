@@ -178,7 +178,7 @@ class GerritServer:
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={
-                "Content-Type": "application/json",
+                **({} if body is None else {"Content-Type": "application/json"}),
                 "Authorization": "Basic " + base64.b64encode(":".join(login).encode()).decode(),
             },
         )
