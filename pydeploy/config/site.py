@@ -358,7 +358,7 @@ class Site(Section):
     def _has_each_chat_once(self) -> Site:
         names = [one.name for one in self.chat]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"chat: the name {twice[0]} is given twice")
+            raise ValueError(f"chat: the name {twice[0]!r} is given twice")
         return self
 
     @model_validator(mode="after")
