@@ -6,6 +6,7 @@ Nothing here ever names more of the address than its host.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydeploy.errors import ServiceError
 
 _PATIENCE = 30.0  # seconds that we wait altogether when asked to come back later
 _TRIES = 3
+_SHORTEST = 4  # characters of a part of the address that is hidden
 
 
 def post(
@@ -70,7 +72,9 @@ def post(
                 retries=unsent,
             )
         except (urllib3.exceptions.HTTPError, UnicodeError) as problem:
-            raise _refused(name, f"does not answer at {host}: {_why(problem, url)}") from None
+            raise _refused(
+                name, f"does not answer at {host}: {_hidden(reason(problem), url)}"
+            ) from None
         if response.status != 429:
             break
         wait = _seconds(response.headers.get("Retry-After"))
@@ -79,7 +83,8 @@ def post(
         left -= wait
         sleep(wait)
     if not 200 <= response.status < 300:
-        raise _refused(name, f"refused the message: HTTP {response.status}{_said(response.data)}")
+        said = _hidden(_said(response.data), url)
+        raise _refused(name, f"refused the message: HTTP {response.status}{said}")
 
 
 def _host(url: str) -> str:
@@ -91,10 +96,12 @@ def _host(url: str) -> str:
         return ""
 
 
-def _why(problem: BaseException, url: str) -> str:
-    """What was at the bottom of it, unless that repeats the address."""
-    why, path = reason(problem), urlsplit(url).path
-    return type(problem).__name__ if path.strip("/") and path in why else why
+def _hidden(text: str, url: str) -> str:
+    """`text` without any part of the address, should it repeat one."""
+    for part in sorted({*re.split(r"[/?&=#]", url.partition("://")[2])[1:]}, key=len)[::-1]:
+        if len(part) >= _SHORTEST:
+            text = text.replace(part, "***")
+    return text
 
 
 def _refused(name: str, what: str, hint: str = "") -> ServiceError:
