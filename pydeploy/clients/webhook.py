@@ -72,19 +72,23 @@ def post(
                 retries=unsent,
             )
         except (urllib3.exceptions.HTTPError, UnicodeError) as problem:
-            raise _refused(
-                name, f"does not answer at {host}: {_hidden(reason(problem), url)}"
-            ) from None
+            why = f"does not answer at {host}: {_hidden(reason(problem), url)}"
+            raise _refused(name, why, is_passing=True) from None
         if response.status != 429:
             break
         wait = _seconds(response.headers.get("Retry-After"))
         if wait > left:
-            raise _refused(name, f"takes no more messages for {wait:g} s", "say less, or later")
+            why = f"takes no more messages for {wait:g} s"
+            raise _refused(name, why, "say less, or later", is_passing=True)
         left -= wait
         sleep(wait)
     if not 200 <= response.status < 300:
         said = _hidden(_said(response.data), url)
-        raise _refused(name, f"refused the message: HTTP {response.status}{said}")
+        raise _refused(
+            name,
+            f"refused the message: HTTP {response.status}{said}",
+            is_passing=response.status == 429 or response.status >= 500,
+        )
 
 
 def _host(url: str) -> str:
@@ -104,10 +108,11 @@ def _hidden(text: str, url: str) -> str:
     return text
 
 
-def _refused(name: str, what: str, hint: str = "") -> ServiceError:
+def _refused(name: str, what: str, hint: str = "", *, is_passing: bool = False) -> ServiceError:
     return ServiceError(
         f"chat {name!r} {what}",
         service="chat",
+        is_passing=is_passing,
         hint=hint or "is its webhook still there, and its channel? docs/chat.md",
     )
 

@@ -11,10 +11,10 @@ from pydeploy import cli, console
 from pydeploy.commands import options
 
 if TYPE_CHECKING:
-    from pydeploy.config.site import Site
     from pydeploy.errors import PydeployError
     from pydeploy.reporters.chat import Sent
     from pydeploy.reporters.report import Report
+    from pydeploy.state.store import Store
 
 
 @click.command("notify", epilog="Example: pydeploy notify 'Tonight the site is away' --to team")
@@ -34,42 +34,47 @@ def command(
 
     TEXT mentions nobody and links to nothing.
     """
-    from pydeploy.reporters import chat
+    from pydeploy.reporters import chat, outbox
+    from pydeploy.state import store
 
     site = cli.load_site()
+    opened = store.connect(site)
     wanted = chat.chosen(site, chats)
     with console.hiding(chat.secrets(site)):
-        sent = chat.say(site, wanted, text, _report(site, environment, result))
+        report = _report(opened, environment, result)
+        outbox.flush_quietly(site, opened)  # first what was to be said before
+        sent = outbox.keep_unsent(opened, chat.say(site, wanted, text, report))
         failure = _failure(sent)
         if as_json:
             error = {"error": failure.as_dict()} if failure else {}
             console.out_json({"chats": [one.as_dict() for one in sent], **error})
         for one in sent:
-            console.say(f"{one.chat.name}: {one.failure.message if one.failure else 'told'}")
+            console.say(f"{one.chat.name}: {_word(one)}")
         if failure:
             failure.is_printed = as_json
             raise failure
 
 
-def _report(site: Site, environment: str | None, result: IO[str] | None) -> Report | None:
+def _word(sent: Sent) -> str:
+    if sent.is_kept:
+        return "will be told later"
+    return sent.failure.message if sent.failure else "told"
+
+
+def _report(opened: Store, environment: str | None, result: IO[str] | None) -> Report | None:
     from pydeploy.reporters import reading
-    from pydeploy.state import store
 
     build_url = os.environ.get("BUILD_URL", "")
     if result is not None:
         found = reading.result(result.read())
         name = environment or found.environment or "the environment"
-        return reading.of_result(
-            store.connect(site), found, None, environment=name, build_url=build_url
-        )
+        return reading.of_result(opened, found, None, environment=name, build_url=build_url)
     if environment is None:
         return None
-    return reading.of_record(
-        store.connect(site), None, environment=environment, build_url=build_url
-    )
+    return reading.of_record(opened, None, environment=environment, build_url=build_url)
 
 
 def _failure(sent: list[Sent]) -> PydeployError | None:
     """The first one's own; whoever mends it sees the next."""
-    failures = [one.failure for one in sent if one.failure]
+    failures = [one.failure for one in sent if one.failure and not one.is_kept]
     return failures[0] if failures else None

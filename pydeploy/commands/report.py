@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -47,7 +48,7 @@ class _Vote(click.ParamType[int | str]):
     "report",
     epilog="Example: pydeploy report --change 10020 --patchset 3 --result result.json",
 )
-@click.option("--change", type=click.IntRange(min=1), required=True, help="Number of the change.")
+@click.option("--change", type=click.IntRange(min=1), help="Number of the change.")
 @click.option("--patchset", type=click.IntRange(min=1), help="Number of the patchset.")
 @click.option("--revision", type=options.REVISION, help="Commit of the patchset.")
 @click.option("--phase", type=click.Choice(PHASES), help="Else as the result says.")
@@ -56,9 +57,10 @@ class _Vote(click.ParamType[int | str]):
 @click.option("--message", default="", metavar="TEXT", help="A word of your own below it.")
 @click.option("--vote", type=_Vote(), metavar="N", help="This vote instead; none for no vote.")
 @click.option("--dry-run", is_flag=True, help="Print the message; nothing is sent.")
+@click.option("--flush", is_flag=True, help="Only send what waits in the outbox.")
 @options.as_json
 def command(
-    change: int,
+    change: int | None,
     patchset: int | None,
     revision: str | None,
     phase: Phase | None,
@@ -67,6 +69,7 @@ def command(
     message: str,
     vote: int | str | None,
     dry_run: bool,
+    flush: bool,
     as_json: bool,
 ) -> None:
     """Tell a change in Gerrit what came of it, and vote.
@@ -74,12 +77,18 @@ def command(
     Deployed is +1, a failure that is the author's -1, everything else has no vote. Only the
     current patchset of an open change is voted on.
     """
+    from pydeploy.errors import UsageError
     from pydeploy.reporters import message as messages
     from pydeploy.reporters.gerrit import Word
     from pydeploy.state import store
 
     site = cli.load_site()
     opened = store.connect(site)
+    if flush:
+        _flush(site, opened, as_json)
+        return
+    if change is None:
+        raise UsageError("missing --change", hint="pass --change N, or --flush")
     report = _report(
         opened,
         result,
@@ -131,21 +140,36 @@ def _vote(site: Site, phase: Phase, wanted: int | str | None) -> int | None:
 
 def _say(site: Site, opened: Store, word: Word) -> Said:
     from pydeploy.clients.gerrit import door
-    from pydeploy.reporters import gerrit, turn
+    from pydeploy.reporters import outbox
 
     with console.hiding(door.secrets()):
-        to = door.opened(site.gerrit)
-        with turn.taken(opened, word.change):
-            return gerrit.say(to, word)
+        said = outbox.say(site, opened, word)
+        if not said.is_kept:
+            outbox.flush_quietly(site, opened)
+        return said
+
+
+def _flush(site: Site, opened: Store, as_json: bool) -> None:
+    from pydeploy.clients.gerrit import door
+    from pydeploy.reporters import chat, outbox
+
+    with console.hiding((*door.secrets(), *chat.secrets(site))):
+        done = outbox.flush(site, opened)
+    if as_json:
+        console.out_json(asdict(done))
+    else:
+        console.say(f"outbox: {done.sent} sent, {done.dropped} dropped, {done.left} left")
 
 
 def _print(word: Word, said: Said | None, as_json: bool) -> None:
     if as_json:
-        done = said.as_dict() if said else {"patchset": word.patchset, "is_posted": False}
+        done = said.as_dict() if said else {"patchset": word.patchset}
         console.out_json(
             {
                 "change": word.change,
                 "phase": word.phase,
+                "is_posted": False,
+                "is_kept": False,
                 "label": word.label if done.get("vote") is not None else None,
                 "vote": None,
                 "why": "nothing was sent: --dry-run",
@@ -161,6 +185,8 @@ def _print(word: Word, said: Said | None, as_json: bool) -> None:
 
 def _sentence(word: Word, said: Said) -> str:
     what = f"change {word.change}" + (f", patchset {said.patchset}" if said.patchset else "")
+    if said.is_kept:
+        return f"{what}: will be told later: {said.why}"
     if not said.is_posted:
         return f"{what}: nothing was posted: {said.why}"
     vote = f", {word.label} {said.vote:+d}" if said.vote is not None else ""

@@ -69,12 +69,15 @@ class Sent:
 
     chat: Chat
     failure: PydeployError | None = None
+    body: Any = None  # that failed
+    is_kept: bool = False  # in the outbox, to be said later
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "name": self.chat.name,
             "kind": self.chat.kind,
             "is_sent": self.failure is None,
+            "is_kept": self.is_kept,
             "error": self.failure.as_dict() if self.failure else None,
         }
 
@@ -129,15 +132,22 @@ def say(
 def _sent(
     site: Site, chat: Chat, text: str, report: Report | None, variables: Mapping[str, str]
 ) -> Sent:
+    body = None
     try:
-        url = variables.get(chat.webhook_variable)
-        if not url:
-            raise SiteConfigError(
-                f"the webhook of chat {chat.name!r} is not known here",
-                hint=f"set ${chat.webhook_variable} to its URL",
-            )
         body = payload(chat, text, report, templates=site.report.templates)
-        webhook.post(url, body, name=chat.name, ca=chat.ca, timeout=chat.timeout)
+        send(chat, body, variables)
     except PydeployError as failure:
-        return Sent(chat=chat, failure=failure)
+        return Sent(chat=chat, failure=failure, body=body)
     return Sent(chat=chat)
+
+
+def send(chat: Chat, body: Any, env_vars: Mapping[str, str] | None = None) -> None:
+    """What `payload` made, to the chat's webhook."""
+    variables = os.environ if env_vars is None else env_vars
+    url = variables.get(chat.webhook_variable)
+    if not url:
+        raise SiteConfigError(
+            f"the webhook of chat {chat.name!r} is not known here",
+            hint=f"set ${chat.webhook_variable} to its URL",
+        )
+    webhook.post(url, body, name=chat.name, ca=chat.ca, timeout=chat.timeout)

@@ -29,6 +29,7 @@ class Said:
     """What was done; `why` it was less than what was wanted, if so."""
 
     is_posted: bool
+    is_kept: bool = False  # in the outbox, to be said later
     patchset: int | None = None
     vote: int | None = None
     why: str = ""
@@ -37,6 +38,7 @@ class Said:
         return {
             "patchset": self.patchset,
             "is_posted": self.is_posted,
+            "is_kept": self.is_kept,
             "vote": self.vote,
             "why": self.why,
         }

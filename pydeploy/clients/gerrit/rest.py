@@ -133,6 +133,7 @@ class Rest:
         return ServiceError(
             f"Gerrit does not answer at {self.where}: {why}",
             service="gerrit",
+            is_passing=True,
             hint="see that it runs and is reachable from here, and gerrit/url and gerrit/ca in "
             "site.yml: `pydeploy doctor`",
         )

@@ -119,6 +119,7 @@ class Ssh:
         return ServiceError(
             f"Gerrit does not answer at {self.where} by ssh: {why}",
             service="gerrit",
+            is_passing=True,
             hint=hint or "see that it runs and is reachable from here: `pydeploy doctor`",
         )
 

@@ -347,3 +347,24 @@ def test_no_process_of_ours_stays(reporting: Reporting, gerrit: GerritServer, re
     reporting("ssh")(gerrit.change(), "--result", result(DEPLOYED))
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert not [line for line in listed.splitlines() if f"-p {gerrit.ssh_port}" in line]
+
+
+def test_gerrit_that_was_away_hears_it_when_it_is_back(
+    reporting: Reporting, gerrit: GerritServer, result: Any
+) -> None:
+    """The command succeeds; the next one of any agent says it, once, if it still counts."""
+    first, second = gerrit.change(), gerrit.change()
+    report = reporting()
+    gerrit.stop()
+    try:
+        for change in (first, second):
+            said = report(change, "--result", result(failed()))
+            assert (False, True) == (said["is_posted"], said["is_kept"])
+        assert report(first, "--result", result(DEPLOYED))["is_kept"]
+    finally:
+        gerrit.start()
+    second.commit()
+    done = reporting("ssh").run("report", "--flush", "--json")
+    assert {"sent": 1, "dropped": 1, "left": 0} == done.json
+    assert (1, 0) == (first.vote(), second.vote())
+    assert (1, 0) == (len(first.said()), len(second.said()))

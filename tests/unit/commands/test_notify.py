@@ -56,8 +56,12 @@ def test_all_chats_are_told(server: ChatServer, capsys: pytest.CaptureFixture[st
 def test_one_chat_is_told(server: ChatServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == run(["notify", "x", "--to", "ops", "--json"])
     assert {
-        "chats": [{"name": "ops", "kind": "mattermost", "is_sent": True, "error": None}]
-    } == json.loads(capsys.readouterr().out)
+        "name": "ops",
+        "kind": "mattermost",
+        "is_sent": True,
+        "is_kept": False,
+        "error": None,
+    } == json.loads(capsys.readouterr().out)["chats"][0]
 
 
 def test_a_chat_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pydeploy.clients.gerrit.model import Account, Change, Message, NotFound, Refused, Review
+from pydeploy.clients.gerrit.model import Change, Message, NotFound, Refused
 from pydeploy.errors import ServiceError
 from pydeploy.reporters import gerrit
 from pydeploy.reporters.gerrit import Word, decide, say
 from pydeploy.reporters.report import PHASES, VOTES
+from tests.unit.reporters.doors import Fake
 
 OPEN = Change(
     number=10020,
@@ -88,36 +89,6 @@ def test_a_bare_vote_says_nothing() -> None:
 
 
 # -- sending ----------------------------------------------------------------------------
-
-
-@dataclass
-class Fake:
-    """A door that answers from lists; the real ones have a contract test on a real server."""
-
-    changes: list[Any]
-    answers: list[Any]
-    where: str = "http://gerrit.test"
-    reviews: list[Review] = field(default_factory=list)
-
-    def ping(self) -> None: ...
-
-    def account(self) -> Account:
-        return Account(username="ci-bot")
-
-    def change(self, number: int) -> Change:
-        return _given(self.changes.pop(0) if len(self.changes) > 1 else self.changes[0])  # type: ignore[no-any-return]
-
-    def review(self, number: int, patchset: int, review: Review) -> dict[str, int]:
-        self.reviews.append(review)
-        return _given(self.answers.pop(0))  # type: ignore[no-any-return]
-
-    def may_vote(self, label: str) -> tuple[int, int] | None: ...
-
-
-def _given(value: Any) -> Any:
-    if isinstance(value, Exception):
-        raise value
-    return value
 
 
 def test_a_change_that_closes_in_between_is_told_without_a_vote() -> None:
