@@ -144,7 +144,7 @@ def _sent(
 def send(chat: Chat, body: Any, env_vars: Mapping[str, str] | None = None) -> None:
     """What `payload` made, to the chat's webhook."""
     variables = os.environ if env_vars is None else env_vars
-    url = variables.get(chat.webhook_variable)
+    url = variables.get(chat.webhook_variable, "").strip()
     if not url:
         raise SiteConfigError(
             f"the webhook of chat {chat.name!r} is not known here",

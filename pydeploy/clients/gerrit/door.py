@@ -46,7 +46,10 @@ def opened(settings: site.Gerrit, env_vars: Mapping[str, str] | None = None) -> 
 def _rest(url: str, settings: site.Gerrit, variables: Mapping[str, str]) -> Gerrit:
     from pydeploy.clients.gerrit.rest import Rest
 
-    username, token = settings.username or variables.get(USERNAME), variables.get(TOKEN)
+    username = settings.username or variables.get(USERNAME)
+    token = variables.get(TOKEN, "").strip()  # a line feed at its end is no part of it
+    if not (token.isascii() and token.isprintable()):
+        raise SiteConfigError(f"{TOKEN} holds what cannot be a token", hint="set it anew")
     if not (username or token):
         raise SiteConfigError(
             "it is not said as whom Gerrit is asked",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MAGIC = b")]}'"  # before every answer, so that no browser takes it for a script
 _WHOLE = ("CURRENT_REVISION", "MESSAGES", "DETAILED_ACCOUNTS", "DETAILED_LABELS")
 _LOOKED_AT = 25  # open changes, to see on what we may vote
+_TOO_MANY = 429
 _BUSY = (502, 503, 504)  # of a proxy in front, or a server that is starting
 
 
@@ -101,7 +102,7 @@ class Rest:
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         response = self._send(method, path, body)
-        if response.status in _BUSY:
+        if response.status in (*_BUSY, _TOO_MANY):
             raise self._gone(f"HTTP {response.status}")
         if 300 <= response.status < 400:
             location = urlsplit(response.headers.get("Location") or "")
@@ -110,7 +111,10 @@ class Rest:
             raise Refused(_said(response.data), response.status)
         if not response.data.startswith(_MAGIC):
             raise self._gone("what answers is no Gerrit, or not below that path")
-        return json.loads(response.data[len(_MAGIC) :])
+        try:
+            return json.loads(response.data[len(_MAGIC) :])
+        except ValueError as wrong:
+            raise self._gone("its answer is cut off") from wrong
 
     def _send(self, method: str, path: str, body: Any) -> urllib3.BaseHTTPResponse:
         import urllib3.exceptions

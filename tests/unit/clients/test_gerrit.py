@@ -129,6 +129,8 @@ def test_a_report_is_sent_once(server: Server, headers: dict[str, str]) -> None:
     [
         ((200, {}, b"<html>login"), "no Gerrit"),
         ((200, {}, b"{}"), "no Gerrit"),
+        ((200, {}, b")]}'\n{"), "cut off"),
+        ((429, {}, b""), "HTTP 429"),
         ((302, {"Location": "https://sso.test/login?x=secret"}, b""), "on to https://sso.test$"),
     ],
 )
@@ -286,6 +288,7 @@ def test_rest_where_there_is_a_secret_for_it_else_ssh(
         ({}, LOGIN, "names no Gerrit"),
         (URL, {}, "no credentials for Gerrit"),
         (URL, {"PYDEPLOY_GERRIT_PASSWORD": "pw"}, "not said as whom"),
+        (URL, {"PYDEPLOY_GERRIT_TOKEN": "pw\nX-Evil: 1"}, "cannot be a token"),
     ],
 )
 def test_what_is_missing_is_said(
