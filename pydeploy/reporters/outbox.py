@@ -10,12 +10,13 @@ import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from pydeploy import console
 from pydeploy.clients.etcd import KeyValue
 from pydeploy.clients.gerrit import door
-from pydeploy.clients.gerrit.model import Gerrit, Refused
+from pydeploy.clients.gerrit.model import Gerrit, NotFound, Refused
 from pydeploy.config.site import Site
 from pydeploy.errors import CapacityError, PydeployError, ServiceError, SiteConfigError
 from pydeploy.reporters import chat, gerrit, turn
@@ -26,6 +27,7 @@ from pydeploy.state.records import Holder, Undelivered
 from pydeploy.state.store import Store
 
 _KEPT = 14 * 86400  # seconds
+_SOUGHT = 86400  # seconds for which a change that is not found is looked for
 _MOST = 1000
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 
@@ -111,7 +113,8 @@ def _flush(site: Site, opened: Store, entries: list[Entry]) -> Flushed:
         except PydeployError as failure:
             if not isinstance(failure, SiteConfigError):  # this agent has no credentials for it
                 console.warn(f"outbox: {failure.message}")
-            away.add(whom)
+            if isinstance(failure, SiteConfigError) or getattr(failure, "is_passing", False):
+                away.add(whom)
             left += 1
             continue
         opened.etcd.delete(kv.key)
@@ -126,17 +129,22 @@ def _deliver(site: Site, opened: Store, one: Undelivered) -> bool:
     word = Word(**one.body)
     to = door.opened(site.gerrit)
     with turn.taken(opened, word.change):
-        if _is_overtaken(to, word):
+        if _is_overtaken(to, word, one.created):
             return False
         return gerrit.say(to, word).is_posted
 
 
-def _is_overtaken(to: Gerrit, word: Word) -> bool:
-    """By a newer patchset, or because the change is gone."""
+def _is_overtaken(to: Gerrit, word: Word, created: str) -> bool:
+    """By a newer patchset, or because the change is gone.
+
+    A Gerrit that comes back after a crash may not find its newest changes for a while.
+    """
     try:
         return word.patchset not in (None, to.change(word.change).patchset)
-    except Refused as refused:
-        return refused.status not in (401, 403)  # of those, `say` says what to mend
+    except NotFound:
+        return (store.now() - datetime.fromisoformat(created)).total_seconds() > _SOUGHT
+    except Refused:
+        return False  # `say` says what to mend
 
 
 def _to_chat(site: Site, one: Undelivered) -> bool:

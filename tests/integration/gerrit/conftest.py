@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ def gerrit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GerritServer]:
     try:
         yield server.make()
     finally:
-        server.stop()
+        server.stop(signal.SIGKILL)  # its site goes, too
 
 
 @pytest.fixture(scope="session")

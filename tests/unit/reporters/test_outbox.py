@@ -99,12 +99,26 @@ def test_the_newest_word_on_a_change_counts(store: Store, gerrit: Any) -> None:
     assert ["other"] == waiting(store)
 
 
-@pytest.mark.parametrize("now", [replace(NOW, patchset=4), NotFound("gone", 404)])
-def test_what_nobody_needs_any_more_is_dropped(store: Store, gerrit: Any, now: Any) -> None:
-    """A newer patchset came, or the change was deleted."""
+def test_what_nobody_needs_any_more_is_dropped(store: Store, gerrit: Any) -> None:
+    """A newer patchset came."""
     gerrit([AWAY], [])
     outbox.say(SITE, store, WORD)
-    gerrit([now], [])
+    gerrit([replace(NOW, patchset=4)], [])
+    assert Flushed(dropped=1) == outbox.flush(SITE, store)
+
+
+def test_a_change_that_is_not_found_is_looked_for_a_day(
+    store: Store, gerrit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Gerrit that crashed may find it later; others on the list are not kept waiting."""
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    outbox.say(SITE, store, replace(WORD, change=10021))
+    gone = NotFound("gone", 404)
+    gerrit([gone, gone, NOW], [{"Verified": 1}])
+    assert Flushed(sent=1, left=1) == outbox.flush(SITE, store)
+    monkeypatch.setattr(outbox, "_SOUGHT", -1)
+    gerrit([gone], [])
     assert Flushed(dropped=1) == outbox.flush(SITE, store)
 
 
