@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -126,7 +126,8 @@ def _deliver(site: Site, opened: Store, one: Undelivered) -> bool:
     """False when it is obsolete."""
     if one.to == "chat":
         return _to_chat(site, one)
-    word = Word(**one.body)
+    known = {field.name for field in fields(Word)}  # another version's entry may have more
+    word = Word(**{name: value for name, value in one.body.items() if name in known})
     to = door.opened(site.gerrit)
     with turn.taken(opened, word.change):
         if _is_overtaken(to, word, one.created):

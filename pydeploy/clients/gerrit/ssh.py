@@ -172,7 +172,7 @@ def _change(found: dict[str, Any], us: Account) -> Change:
         messages=tuple(
             message(str(one["message"]))
             for one in found.get("comments", ())
-            if one.get("reviewer", {}).get("username") == us.username
+            if _is(one.get("reviewer", {}), us)
         ),
         votes=_ours(current, us),
     )
@@ -182,5 +182,10 @@ def _ours(patchset: dict[str, Any], us: Account) -> dict[str, int]:
     return {
         str(one["type"]): int(one["value"])
         for one in patchset.get("approvals", ())
-        if one.get("by", {}).get("username") == us.username
+        if _is(one.get("by", {}), us)
     }
+
+
+def _is(account: dict[str, Any], us: Account) -> bool:
+    """Gerrit may be told not to mind capitals in names."""
+    return str(account.get("username", "")).casefold() == us.username.casefold()
