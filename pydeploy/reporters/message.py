@@ -66,7 +66,9 @@ def render(
     import jinja2
 
     values = {one.name: getattr(report, one.name) for one in fields(report)} if report else {}
-    known = {"report": report, **values, "again": report.again if report else "", **more}
+    known = {"report": report, **values, **more}
+    if report:
+        known |= {"again": report.again, "could_not_be": report.could_not_be}
     environment = _environment(loader, markup, log_lines)
     try:
         text = environment.get_template(name).render(known)

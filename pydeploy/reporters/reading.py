@@ -38,6 +38,7 @@ class Result(_Read):
     """What `deploy --json`, `promote --json`, `remove --json` and `step` write."""
 
     environment: str = ""
+    step: str = ""  # which command it was, as `step` notes it
     state: str = ""
     release: str = ""
     is_unchanged: bool = False
@@ -119,6 +120,7 @@ def of_result(
     return Report(
         phase=phase or found.phase,
         environment=name,
+        act=found.step or "deploy",
         state=found.state,
         release=found.release,
         is_unchanged=found.is_unchanged,

@@ -23,6 +23,9 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 VOTES: dict[Phase, int] = {"deployed": 1, "failed-author": -1}
 
 
+_DONE = {"check": "checked", "build": "built", "promote": "promoted", "remove": "removed"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """The `error` object of a result."""
@@ -48,6 +51,7 @@ class Report:
 
     phase: Phase
     environment: str
+    act: str = "deploy"  # which command it was, where a result says so
     change: int | None = None
     patchset: int | None = None
     state: str = ""  # running, completed, superseded, removed
@@ -68,10 +72,21 @@ class Report:
     text: str = ""  # the caller's own word
 
     @property
+    def could_not_be(self) -> str:
+        """What a failure kept from being done."""
+        return _DONE.get(self.act, "deployed")
+
+    @property
     def again(self) -> str:
         """The one command to try it again; empty where there is nothing to try."""
         if self.phase not in ("failed-author", "failed-operator", "aborted", "removed"):
             return ""
+        if self.act in ("check", "build"):
+            return f"pydeploy {self.act}"
+        if self.phase != "removed" and self.act == "remove":
+            return f"pydeploy remove {self.environment}"
+        if self.act == "promote":
+            return ""  # where it was to come from is not known here
         if self.change is None:
             return f"pydeploy deploy --name {self.environment}"
         if self.patchset is None:

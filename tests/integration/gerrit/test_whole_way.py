@@ -66,6 +66,7 @@ def test_from_a_push_to_the_end(
         assert 200 == live.get(change.number).status  # patchset 2 serves on
 
         removed = site("remove", change.number, "--json")
+        assert 0 == removed.code, removed.stderr
         result.write_text(removed.stdout)
         change.do("abandon")
         said = report(change, "--result", result)

@@ -91,6 +91,22 @@ def test_ways_of_being_deployed(more: dict[str, object], says: str) -> None:
     assert message.of_phase(of("deployed", **more)).startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("act", "says", "again"),
+    [
+        ("check", "10020 could not be checked", "Again: `pydeploy check`"),
+        ("build", "10020 could not be built", "Again: `pydeploy build`"),
+        ("remove", "10020 could not be removed", "Again: `pydeploy remove 10020`"),
+        ("promote", "10020 could not be promoted", ""),
+    ],
+)
+def test_what_failed_is_called_by_its_name(act: str, says: str, again: str) -> None:
+    """Where the result says which command it was."""
+    found = message.of_phase(of("failed-operator", act=act))
+    assert found.startswith(says)
+    assert again in found if again else "Again" not in found
+
+
 def test_a_promotion_names_the_change() -> None:
     found = message.of_phase(of("promoted", environment="staging"))
     assert found.startswith(f"Change 10020 now runs in staging: {URL}")

@@ -60,6 +60,7 @@ def test_the_result_of_a_step_as_groovy_has_it() -> None:
     }
     found = read(told)
     assert (Image(service="web", ref="r:5000/web", digest="sha256:1"),) == found.images
+    assert "remove" == read({"step": "remove", "state": "removed"}).act
     assert (True, ("one", "two"), 4.5) == (found.is_unchanged, found.warnings, found.duration)
 
 
