@@ -41,6 +41,8 @@ COMMANDS = {
     "jobs": "List the jobs of Jenkins.",
     "build-log": "Print the console of a build in Jenkins.",
     "stop-build": "Stop a build in Jenkins.",
+    "report": "Tell a change in Gerrit what came of it, and vote.",
+    "notify": "Say something in the team's chats.",
     "watch": "Print every change as a line of JSON.",
     "gateway": "Keep the gateway in step with the routes.",
     "dns": "Print resolver configuration for the site's names.",

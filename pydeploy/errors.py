@@ -98,14 +98,26 @@ class CapacityError(PydeployError):
 
 
 class ServiceError(PydeployError):
-    """A system we depend on does not answer; `service` names it (docker, etcd, gateway, ...)."""
+    """A system we depend on does not answer; `service` names it (docker, etcd, gateway, ...).
+
+    `is_passing`: it is away, so that the same may well work later.
+    """
 
     exit_code = 6
     fault = "operator"
 
-    def __init__(self, message: str, *, service: str, hint: str = "", logs: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        service: str,
+        hint: str = "",
+        logs: str = "",
+        is_passing: bool = False,
+    ) -> None:
         super().__init__(message, hint=hint, logs=logs)
         self.service = service
+        self.is_passing = is_passing
 
 
 class UsageError(PydeployError):

@@ -24,8 +24,8 @@ _MARKS = {"ok": "ok", "warning": "warning", "error": "ERROR"}
 def command(as_json: bool) -> None:
     """Check each part of the site, and say how to mend what is wrong.
 
-    Looks at: engine, etcd, gateway, dns, registry, Jenkins (where site.yml names one), the port
-    range, the subnet pool, the clock.
+    Looks at: engine, etcd, gateway, dns, registry, Jenkins and Gerrit (where site.yml names them),
+    the port range, the subnet pool, the clock.
     Exits with 6 when a part has to be mended, with 2 when site.yml has to; warnings are no errors.
     """
     from pydeploy.clients.docker import DockerEngine

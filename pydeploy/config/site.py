@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_serializer, field_validator, model_validator
@@ -29,6 +29,18 @@ from pydeploy.errors import SiteConfigError
 
 _NAME_OR_ABSOLUTE = re.compile(r"/.+|[^/]+", re.DOTALL)
 DEFAULT_PATH = Path("/etc/pydeploy/site.yml")
+
+
+def _without_login(value: str) -> str:
+    """`value` if it is an http(s) URL without user and password; ValueError says what is wrong."""
+    parts = urlsplit(value)
+    if parts.username is not None:
+        raise ValueError("give user and password in process variables, not in the URL")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an http:// or https:// URL")
+    if parts.query or parts.fragment:
+        raise ValueError("write the URL without ? and #")
+    return value
 
 
 class Engine(Section):
@@ -226,6 +238,60 @@ class Backup(Section):
         return self
 
 
+class Gerrit(Section):
+    """Where changes are told of.  Passwords, tokens and keys come from $PYDEPLOY_GERRIT_*."""
+
+    url: str | None = Field(None, description="where people and REST reach it")
+    ssh: str | None = Field(
+        None,
+        pattern=r"^([A-Za-z0-9._-]+@)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$",
+        description="[user@]host[:port], or a name of ~/.ssh/config",
+    )
+    username: str | None = Field(None, min_length=1, description="our account, at both doors")
+    ca: AbsolutePath | None = Field(None, description="who signs its certificate")
+    known_hosts: AbsolutePath | None = Field(None, description="its host key, else ssh's own files")
+    timeout: Annotated[Duration, Field(le=300)] = Field(10, description="for one request")
+    label: str = Field("Verified", pattern=r"^[A-Za-z0-9-]+$", description="what we vote on")
+    vote: bool = Field(True, description="off where gerrit-trigger votes")
+    notify: Literal["NONE", "OWNER", "OWNER_REVIEWERS", "ALL"] = Field(
+        "OWNER", description="who gets mail"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        return value and _without_login(value).rstrip("/")
+
+
+class Report(Section):
+    """How reports read."""
+
+    templates: AbsolutePath | None = Field(None, description="folder with templates of the site")
+    log_lines: int = Field(30, ge=0, le=200, description="of what failed")
+
+
+class Chat(Section):
+    """One channel of a chat.  The webhook's URL is a secret: it comes from a variable."""
+
+    name: Label = Field(description="for `pydeploy notify --to`")
+    kind: Literal["slack", "mattermost", "bearychat", "webhook"]
+    channel: str | None = Field(None, min_length=1, description="else the webhook's own")
+    template: AbsolutePath | None = Field(None, description="jinja2; gives JSON for a `webhook`")
+    webhook_variable: str = Field(
+        "PYDEPLOY_CHAT_WEBHOOK",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="of the process environment; holds the URL",
+    )
+    ca: AbsolutePath | None = Field(None, description="who signs its certificate")
+    timeout: Annotated[Duration, Field(le=300)] = Field(10, description="for one request")
+
+    @model_validator(mode="after")
+    def _has_a_form(self) -> Chat:
+        if self.kind == "webhook" and self.template is None:
+            raise ValueError("kind webhook needs a `template`, which gives the JSON to send")
+        return self
+
+
 class SecretGrant(Section):
     """One secret for one project's branch in some environments; the first that matches counts."""
 
@@ -317,6 +383,16 @@ class Site(Section):
     audit: Audit = Audit()
     backup: Backup = Backup()
     secrets: tuple[SecretGrant, ...] = ()
+    gerrit: Gerrit = Gerrit()
+    report: Report = Report()
+    chat: tuple[Chat, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_each_chat_once(self) -> Site:
+        names = [one.name for one in self.chat]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"chat: the name {twice[0]!r} is given twice")
+        return self
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Site:

@@ -60,6 +60,9 @@ class Keys:
     def backup(self, entry: str = "") -> str:
         return f"{self.root}/backups/{entry}"
 
+    def outbox(self, entry: str = "") -> str:
+        return f"{self.root}/outbox/{entry}"
+
     def audit(self, entry: str = "") -> str:
         return f"{self.root}/audit/{entry}"
 

@@ -197,6 +197,16 @@ class BackupRecord(Record):
     created: str
 
 
+class Undelivered(Record):
+    """Something that could not be said yet; one that is newer makes older ones obsolete."""
+
+    to: Literal["gerrit", "chat"]
+    about: str  # the change, or the chat's name
+    body: dict[str, Any]  # as its reporter wrote it, and will send it
+    created: str
+    why: str = ""
+
+
 class BuildRecord(Record):
     """The images of one revision, built once."""
 

@@ -27,7 +27,7 @@ LAYERS = (
     {"pydeploy", "errors", "durations", "names", "console", "interrupts", "config"},
     {"clients"},
     {"state"},
-    {"repository", "images", "gateway", "platform", "jenkins", "scaffold"},
+    {"repository", "images", "gateway", "platform", "jenkins", "scaffold", "reporters"},
     {"deploy"},
     {"cli", "commands"},
     {"__main__"},

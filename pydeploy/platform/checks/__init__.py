@@ -12,6 +12,7 @@ from pydeploy.platform.checks import (
     engine,
     etcd,
     gateway,
+    gerrit,
     jenkins,
     ports,
     registry,
@@ -31,6 +32,7 @@ CHECKS: dict[str, Check] = {
     "ports": ports.check,
     "subnets": subnets.check,
     "clock": clock.check,
+    "gerrit": gerrit.check,
 }
 
 

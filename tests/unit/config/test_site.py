@@ -226,3 +226,38 @@ def test_the_process_environment_configures_nothing_else(monkeypatch: pytest.Mon
     for name in ("SITE", "ETCD_PREFIX", "PYDEPLOY_ETCD_PREFIX", "PYDEPLOY_DOMAINS", "DOMAINS"):
         monkeypatch.setenv(name, "evil")
     assert before == Site().model_dump()
+
+
+# -- telling people ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gerrit: {url: 'https://bot:pw@gerrit.test'}", "in process variables, not in the URL"),
+        ("gerrit: {url: 'gerrit.test'}", "gerrit/url: is not an http:// or https:// URL"),
+        ("gerrit: {url: 'https://gerrit.test/?x=1'}", "without ? and #"),
+        ("gerrit: {ssh: '-oProxyCommand=evil'}", "gerrit/ssh"),
+        ("gerrit: {ssh: 'a b'}", "gerrit/ssh"),
+        ("gerrit: {label: 'Verified; x'}", "gerrit/label"),
+        ("gerrit: {notify: EVERYBODY}", "gerrit/notify"),
+        ("gerrit: {password: x}", "unknown key"),
+        ("report: {templates: folder}", "write an absolute path"),
+        ("chat: [{name: a, kind: irc}]", "chat/0/kind"),
+        ("chat: [{name: a, kind: webhook}]", "needs a `template`"),
+        ("chat: [{name: a, kind: slack}, {name: a, kind: slack}]", "'a' is given twice"),
+        ("chat: [{name: a, kind: slack, webhook: 'https://x'}]", "unknown key"),
+    ],
+)
+def test_reports_and_their_secrets(text: str, said: str) -> None:
+    """A word that ssh would take for an option is no host; secrets have no place in the file."""
+    told = refusal(text)
+    assert said in told
+    assert "pw" not in told
+
+
+def test_where_gerrit_is() -> None:
+    """With a path, where it has one; a slash at its end means nothing."""
+    assert "https://x.test/gerrit" == parse("gerrit: {url: 'https://x.test/gerrit/'}").gerrit.url
+    for address in ("gerrit", "ci-bot@gerrit.test", "ci-bot@gerrit.test:29418"):
+        assert address == parse(f"gerrit: {{ssh: '{address}'}}").gerrit.ssh

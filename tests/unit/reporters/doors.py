@@ -1,0 +1,38 @@
+"""A door to Gerrit that answers from lists; the real ones have a contract test on a real server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydeploy.clients.gerrit.model import Account, Change, Review
+
+
+@dataclass
+class Fake:
+    """The last change is given again and again; of an exception, it is raised."""
+
+    changes: list[Any]
+    answers: list[Any]
+    where: str = "http://gerrit.test"
+    reviews: list[Review] = field(default_factory=list)
+
+    def ping(self) -> None: ...
+
+    def account(self) -> Account:
+        return Account(username="ci-bot")
+
+    def change(self, number: int) -> Change:
+        return _given(self.changes.pop(0) if len(self.changes) > 1 else self.changes[0])  # type: ignore[no-any-return]
+
+    def review(self, number: int, patchset: int, review: Review) -> dict[str, int]:
+        self.reviews.append(review)
+        return _given(self.answers.pop(0))  # type: ignore[no-any-return]
+
+    def may_vote(self, label: str) -> tuple[int, int] | None: ...
+
+
+def _given(value: Any) -> Any:
+    if isinstance(value, Exception):
+        raise value
+    return value
