@@ -11,6 +11,7 @@ import pytest
 
 from pydeploy.deploy import garbage
 from tests.integration.support import keeping as keeping_service
+from tests.integration.support.keeping import add, container_of, rows
 from tests.integration.support.repositories import WEB
 from tests.integration.support.site import LiveSite
 from tests.integration.support.waiting import eventually
@@ -83,3 +84,42 @@ def _origin(live: LiveSite, name: str, result: dict[str, Any]) -> str:
     assert found["is_current"]
     origin: str = found["origin"]["release"]
     return origin
+
+
+@pytest.mark.parametrize("action", ["promote", "rollback"])
+def test_what_dies_is_repaired(
+    live: LiveSite, change: int, keeping: Write, staging: str, action: str
+) -> None:
+    """kill -9 while the store is replaced, or after the switch: by prune, or the same again."""
+    for mark in (1, 2):
+        repo = keeping(str(mark))
+        live.cli.ok("deploy", repo, "--change", change, "--patchset", mark, "--data", "fresh")
+        if mark == 1 or action == "rollback":
+            live.cli.ok("promote", change, "--to", staging)
+    add(live, staging, "one")
+    arguments = ("promote", change, "--to", staging) if action == "promote" else (action, staging)
+    before = container_of(live, staging, "store")
+    assert -9 == live.cli(*arguments, env={"PYDEPLOY_FAILPOINT": "after-start"}).code
+    eventually(lambda: not live.keys("locks") and not live.keys("work"))
+    assert 0 == live.cli.ok("prune")["residue"]
+    assert before == container_of(live, staging, "store")
+    assert ["one"] == rows(live, staging)
+    assert -9 == live.cli(*arguments, env={"PYDEPLOY_FAILPOINT": "after-healthy"}).code
+    done = live.cli.ok(*arguments)
+    assert ["store"] == list(done["gaps_s"])
+    _is_whole(live, staging)
+    arguments = ("rollback", staging, "--to", live.cli.ok("releases", staging)[-1]["release"])
+    assert -9 == live.cli(*arguments, env={"PYDEPLOY_FAILPOINT": "after-switch"}).code
+    eventually(lambda: not live.keys("locks") and not live.keys("work"))
+    assert 0 == live.cli.ok("prune")["residue"]
+    _is_whole(live, staging)
+
+
+def _is_whole(live: LiveSite, name: str) -> None:
+    """One front, one store, which come back with their engine; all rows."""
+    assert ["one"] == rows(live, name)
+    assert 2 == len(live.containers(name))
+    assert 1 == len(live.volumes(name))
+    for service in ("web", "store"):
+        inspected = live.engine.api.inspect_container(container_of(live, name, service))
+        assert "always" == inspected["HostConfig"]["RestartPolicy"]["Name"]
