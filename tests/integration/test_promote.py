@@ -86,33 +86,41 @@ def _origin(live: LiveSite, name: str, result: dict[str, Any]) -> str:
     return origin
 
 
-@pytest.mark.parametrize("action", ["promote", "rollback"])
-def test_what_dies_is_repaired(
-    live: LiveSite, change: int, keeping: Write, staging: str, action: str
+def test_a_rollback_that_dies_is_repaired_by_prune(
+    live: LiveSite, change: int, keeping: Write, staging: str
 ) -> None:
-    """kill -9 while the store is replaced, or after the switch: by prune, or the same again."""
-    for mark in (1, 2):
-        repo = keeping(str(mark))
-        live.cli.ok("deploy", repo, "--change", change, "--patchset", mark, "--data", "fresh")
-        if mark == 1 or action == "rollback":
+    """kill -9 while it replaces the store: the old one runs again; or after its switch."""
+    for mark in ("1", "2"):
+        live.cli.ok("deploy", keeping(mark), "--name", staging)
+    add(live, staging, "one")
+    before = container_of(live, staging, "store")
+    _dies_and_is_pruned(live, "after-start", "rollback", staging)
+    assert before == container_of(live, staging, "store")
+    _is_whole(live, staging)
+    _dies_and_is_pruned(live, "after-switch", "rollback", staging)
+    assert before != container_of(live, staging, "store")
+    _is_whole(live, staging)
+
+
+def test_a_promotion_that_dies_is_repaired_by_the_next(
+    live: LiveSite, change: int, keeping: Write, staging: str
+) -> None:
+    """kill -9 with two stores made: the same again replaces it once, on the same volume."""
+    for patchset in (1, 2):
+        live.cli.ok("deploy", keeping(str(patchset)), "--change", change, "--patchset", patchset)
+        if patchset == 1:
             live.cli.ok("promote", change, "--to", staging)
     add(live, staging, "one")
-    arguments = ("promote", change, "--to", staging) if action == "promote" else (action, staging)
-    before = container_of(live, staging, "store")
-    assert -9 == live.cli(*arguments, env={"PYDEPLOY_FAILPOINT": "after-start"}).code
+    asked = ("promote", change, "--to", staging)
+    assert -9 == live.cli(*asked, env={"PYDEPLOY_FAILPOINT": "after-healthy"}).code
+    assert ["store"] == list(live.cli.ok(*asked)["gaps_s"])
+    _is_whole(live, staging)
+
+
+def _dies_and_is_pruned(live: LiveSite, point: str, *arguments: object) -> None:
+    assert -9 == live.cli(*arguments, env={"PYDEPLOY_FAILPOINT": point}).code
     eventually(lambda: not live.keys("locks") and not live.keys("work"))
     assert 0 == live.cli.ok("prune")["residue"]
-    assert before == container_of(live, staging, "store")
-    assert ["one"] == rows(live, staging)
-    assert -9 == live.cli(*arguments, env={"PYDEPLOY_FAILPOINT": "after-healthy"}).code
-    done = live.cli.ok(*arguments)
-    assert ["store"] == list(done["gaps_s"])
-    _is_whole(live, staging)
-    arguments = ("rollback", staging, "--to", live.cli.ok("releases", staging)[-1]["release"])
-    assert -9 == live.cli(*arguments, env={"PYDEPLOY_FAILPOINT": "after-switch"}).code
-    eventually(lambda: not live.keys("locks") and not live.keys("work"))
-    assert 0 == live.cli.ok("prune")["residue"]
-    _is_whole(live, staging)
 
 
 def _is_whole(live: LiveSite, name: str) -> None:
