@@ -91,15 +91,20 @@ def test_rows_stay_over_promotions_and_a_rollback(
     assert "4" == live.get(staging).told["PYDEPLOY_PATCHSET"]
 
 
+@pytest.mark.parametrize("what", ["definition", "image"])
 def test_a_stateful_service_that_changes_is_replaced_on_its_volume(
-    live: LiveSite, keeping: Write, staging: str
+    live: LiveSite, keeping: Write, staging: str, what: str
 ) -> None:
     """With a gap that is measured; the old release sees the new one, too; the rows stay."""
     live.cli.ok("deploy", keeping("1"), "--name", staging)
     before = container_of(live, staging, "store")
     add(live, staging, "one")
+    changed = keeping("2" if what == "definition" else "1")
+    if what == "image":
+        program = changed / "keeper.py"
+        program.write_text(program.read_text() + "# of the image\n")
     with Load(live, staging) as load:
-        second = live.cli.ok("deploy", keeping("2"), "--name", staging)
+        second = live.cli.ok("deploy", changed, "--name", staging)
     assert [] == load.failed
     assert ["store"] == list(second["gaps_s"])
     assert 0 < second["gaps_s"]["store"] < 15

@@ -11,6 +11,7 @@ import pytest
 
 from pydeploy.deploy import garbage
 from tests.integration.support import keeping as keeping_service
+from tests.integration.support.keeping import add, container_of, rows
 from tests.integration.support.repositories import WEB
 from tests.integration.support.site import LiveSite
 from tests.integration.support.waiting import eventually
@@ -83,3 +84,50 @@ def _origin(live: LiveSite, name: str, result: dict[str, Any]) -> str:
     assert found["is_current"]
     origin: str = found["origin"]["release"]
     return origin
+
+
+def test_a_rollback_that_dies_is_repaired_by_prune(
+    live: LiveSite, change: int, keeping: Write, staging: str
+) -> None:
+    """kill -9 while it replaces the store: the old one runs again; or after its switch."""
+    for mark in ("1", "2"):
+        live.cli.ok("deploy", keeping(mark), "--name", staging)
+    add(live, staging, "one")
+    before = container_of(live, staging, "store")
+    _dies_and_is_pruned(live, "after-start", "rollback", staging)
+    assert before == container_of(live, staging, "store")
+    _is_whole(live, staging)
+    _dies_and_is_pruned(live, "after-switch", "rollback", staging)
+    assert before != container_of(live, staging, "store")
+    _is_whole(live, staging)
+
+
+def test_a_promotion_that_dies_is_repaired_by_the_next(
+    live: LiveSite, change: int, keeping: Write, staging: str
+) -> None:
+    """kill -9 with two stores made: the same again replaces it once, on the same volume."""
+    for patchset in (1, 2):
+        live.cli.ok("deploy", keeping(str(patchset)), "--change", change, "--patchset", patchset)
+        if patchset == 1:
+            live.cli.ok("promote", change, "--to", staging)
+    add(live, staging, "one")
+    asked = ("promote", change, "--to", staging)
+    assert -9 == live.cli(*asked, env={"PYDEPLOY_FAILPOINT": "after-healthy"}).code
+    assert ["store"] == list(live.cli.ok(*asked)["gaps_s"])
+    _is_whole(live, staging)
+
+
+def _dies_and_is_pruned(live: LiveSite, point: str, *arguments: object) -> None:
+    assert -9 == live.cli(*arguments, env={"PYDEPLOY_FAILPOINT": point}).code
+    eventually(lambda: not live.keys("locks") and not live.keys("work"))
+    assert 0 == live.cli.ok("prune")["residue"]
+
+
+def _is_whole(live: LiveSite, name: str) -> None:
+    """One front, one store, which come back with their engine; all rows."""
+    assert ["one"] == rows(live, name)
+    assert 2 == len(live.containers(name))
+    assert 1 == len(live.volumes(name))
+    for service in ("web", "store"):
+        inspected = live.engine.api.inspect_container(container_of(live, name, service))
+        assert "always" == inspected["HostConfig"]["RestartPolicy"]["Name"]

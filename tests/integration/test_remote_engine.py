@@ -117,6 +117,39 @@ def test_a_change_moves_between_engines(
     assert 0 == two_engines.cli.ok("remove", change)["residue"]
 
 
+@pytest.mark.parametrize("by", ["ssh"], indirect=True)
+def test_an_engine_that_is_lost_while_a_store_is_replaced(
+    two_engines: LiveSite, remote: RemoteEngine, change: int, tmp_path: Path
+) -> None:
+    """Promoted there, by digest; the old store was stopped and cannot be put back: prune does."""
+    load_base_image(remote)
+    live, name = two_engines, f"production-{change}"
+    keeping = functools.partial(keeping_service.written, tmp_path / "keeping")
+    asked = ("--change", change, "--patchset")
+    deployed = live.cli.ok("deploy", keeping("1"), *asked, 1)
+    promoted = live.cli.ok("promote", change, "--to", name, "--engine", "remote")
+    assert ("remote", deployed["images"]) == (promoted["engine"], promoted["images"])
+    add(live, name, "one")
+    live.cli.ok("deploy", keeping("2"), *asked, 2)
+    process = live.cli.start(
+        "promote", change, "--to", name, "--json", env={"PYDEPLOY_STOPPOINT": "after-start"}
+    )
+    waiting.stopped(process)
+    remote.cut()
+    _, stderr = waiting.woken(process)
+    assert 6 == process.returncode, stderr
+    remote.mend()
+    waiting.eventually(lambda: not live.keys("locks") and not live.keys("work"))
+    assert 0 == live.cli.ok("prune")["residue"]
+    assert ["one"] == rows(live, name)
+    assert 2 == len(containers_there(remote))
+    again = live.cli.ok("promote", change, "--to", name)
+    assert ["store"] == list(again["gaps_s"])
+    assert ["one"] == rows(live, name)
+    live.cli.ok("remove", name, "--purge-data")
+    assert [] == containers_there(remote)
+
+
 @pytest.mark.parametrize("by", ["tls"], indirect=True)
 def test_promotion_and_backup_reach_an_engine_that_has_only_the_registry(
     two_engines: LiveSite, remote: RemoteEngine, change: int, tmp_path: Path

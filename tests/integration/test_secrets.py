@@ -13,8 +13,10 @@ import pytest
 import yaml
 
 from pydeploy.config import site as site_config
+from tests.integration.support.keeping import container_of
 from tests.integration.support.repositories import PYTHON
 from tests.integration.support.site import LiveSite
+from tests.integration.support.waiting import eventually
 
 Write = Callable[..., Path]
 VALUE = "opensesame-0123456789"
@@ -200,11 +202,16 @@ def test_a_program_that_prints_its_secret_does_not_print_it_through_us(
 
 
 def test_refresh_brings_todays_values(
-    granting: LiveSite, staging: str, web: Write, tmp_path: Path
+    granting: LiveSite, change: int, staging: str, web: Write, tmp_path: Path
 ) -> None:
-    """To who is swapped and to who stays, without a build; promoted releases have theirs, too."""
+    """To who is swapped and to who stays, without a build; a promoted release has those of where
+    it runs, not of where it comes from."""
     repo = web(SERVICE, **{"own.txt": "mine"})
-    first = granting.cli.ok("deploy", repo, "--name", staging, *ASKING)
+    variables = {"CHANGES_TOKEN": "harmless-value"}
+    asked = ("deploy", repo, "--change", change, "--patchset", 1, *ASKING)
+    first = granting.cli.ok(*asked, env=variables)
+    granting.cli.ok("promote", change, "--to", staging)
+    assert VALUE == inside(granting, staging, "web", "cat", "/run/secrets/token")
     (tmp_path / "token").write_text("a-new-value")
     found = granting.cli.ok("secrets", "refresh", staging)
     assert first["images"] == found["images"]
@@ -212,6 +219,46 @@ def test_refresh_brings_todays_values(
     for service in ("web", "store"):
         assert "a-new-value" == inside(granting, staging, service, "cat", "/run/secrets/token")
     assert 3 == len(granting.volumes(staging))
+
+
+def test_a_refresh_that_fails_leaves_what_serves(
+    granting: LiveSite, staging: str, web: Write, tmp_path: Path
+) -> None:
+    """No value to be had, one that the program does not like, or kill -9: the old ones serve."""
+    likes = "grep -q opensesame /run/secrets/token"
+    compose = SERVICE.replace(
+        '["sleep", "1000"]', f'["sh", "-c", "{likes} && exec sleep 1000"]'
+    ).replace(
+        '["python3", "/app/server.py"]', f'["sh", "-c", "{likes} && exec python3 /app/server.py"]'
+    )
+    granting.cli.ok("deploy", web(compose, **{"own.txt": "mine"}), "--name", staging, *ASKING)
+    store = container_of(granting, staging, "store")
+    refresh = ("secrets", "refresh", staging)
+
+    def expect_all_as_it_was() -> None:
+        assert store == container_of(granting, staging, "store")
+        for service in ("web", "store"):
+            assert VALUE == inside(granting, staging, service, "cat", "/run/secrets/token")
+        assert 200 == granting.get(staging).status
+        assert 3 == len(granting.volumes(staging))
+
+    (tmp_path / "token").rename(tmp_path / "away")
+    granting.cli.fails(6, *refresh)
+    expect_all_as_it_was()
+    (tmp_path / "token").write_text("nobody-likes-this")
+    granting.cli.fails(4, *refresh)
+    expect_all_as_it_was()
+    (tmp_path / "token").write_text(f"{VALUE}-new")
+    assert -9 == granting.cli(*refresh, env={"PYDEPLOY_FAILPOINT": "after-start"}).code
+    eventually(lambda: not granting.keys("locks") and not granting.keys("work"))
+    assert 0 == granting.cli.ok("prune")["residue"]
+    expect_all_as_it_was()
+    assert -9 == granting.cli(*refresh, env={"PYDEPLOY_FAILPOINT": "after-healthy"}).code
+    granting.cli.ok(*refresh)
+    for service in ("web", "store"):
+        assert f"{VALUE}-new" == inside(granting, staging, service, "cat", "/run/secrets/token")
+    assert 3 == len(granting.volumes(staging))
+    assert 0 == granting.cli.ok("prune")["residue"]
 
 
 @pytest.mark.parametrize("point", ["after-claim", "during-start"])
