@@ -37,6 +37,7 @@ COMMANDS = {
     "secrets": "List the site's secrets, or bring today's to an environment.",
     "remove": "Remove an environment and every trace of it.",
     "prune": "Remove everything that should be gone.",
+    "step": "Run one step of a Jenkins pipeline, for vars/.",
     "watch": "Print every change as a line of JSON.",
     "gateway": "Keep the gateway in step with the routes.",
     "dns": "Print resolver configuration for the site's names.",
