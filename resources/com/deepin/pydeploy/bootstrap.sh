@@ -1,0 +1,398 @@
+#!/bin/sh
+# Become pydeploy, of the version that the requirements.txt beside this file names.
+#
+#   sh bootstrap.sh ARGUMENT...
+#
+# 1. That version is on PATH: it is used.
+# 2. Its virtual environment is in the cache: it is used.
+# 3. Else it is made there, once, by whoever comes first, and every file is checked by its hash.
+#
+# Whatever the case, this ends by `exec`: signals reach the tool, and the exit code is the tool's.
+# What cannot be had is exit 6, the operator's turn.  Runs in any folder, and takes nothing from it:
+# that folder is the change.  docs/operations.md ("Agents") tells of the variables:
+#
+#   PYDEPLOY_CACHE       where environments are   else $XDG_CACHE_HOME/pydeploy, ~/.cache/pydeploy
+#   PYDEPLOY_WHEELS      a folder with the wheels: no index is asked
+#   PYDEPLOY_INDEX_URL   an index                 else what pip's own configuration says
+#   PYDEPLOY_CACHE_DAYS  environments that were not used for so long go (30)
+#   PYDEPLOY_CACHE_WAIT  seconds to wait for another process that makes the environment (600)
+#   PYDEPLOY_RESULT      a folder: where the result is written if it does not come to the tool
+#
+# In the cache, for KEY = <version>-<hash of requirements.txt>:
+#   KEY -> KEY.XXXXXX    a link, made when all is done: an environment without one does not count
+#   KEY.lock             shared by all who run it; its time is that of the last use
+#   building             the lock of who makes or removes environments; says who that is
+set -eu
+
+case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
+child=
+
+say() { printf 'pydeploy: %s\n' "$1" >&2; }
+
+# -- ending without the tool ------------------------------------------------------------
+
+# percent TEXT: as in result.properties, every byte that is not unreserved as %XX.
+percent() {
+    printf '%s' "$1" | od -An -v -tx1 | LC_ALL=C awk '
+        BEGIN {
+            for (code = 33; code < 127; code++) {
+                sign = sprintf("%c", code)
+                if (sign ~ /[A-Za-z0-9._~-]/) plain[sprintf("%02x", code)] = sign
+            }
+        }
+        { for (at = 1; at <= NF; at++) printf "%s", ($at in plain) ? plain[$at] : "%" toupper($at) }'
+}
+
+# quoted TEXT: a string of JSON.
+quoted() {
+    printf '%s' "$1" | od -An -v -tx1 | LC_ALL=C awk '
+        BEGIN {
+            for (code = 32; code < 256; code++) plain[sprintf("%02x", code)] = sprintf("%c", code)
+            plain["22"] = "\\\""; plain["5c"] = "\\\\"; plain["7f"] = "\\u007f"
+            printf "\""
+        }
+        { for (at = 1; at <= NF; at++) printf "%s", ($at in plain) ? plain[$at] : "\\u00" $at }
+        END { printf "\"" }'
+}
+
+# written NAME: stdin becomes the result file NAME.  By a rename, so that a link of that name,
+# which the change may have brought along, is replaced and not followed.
+written() {
+    _new=$(mktemp "$PYDEPLOY_RESULT/.$1.XXXXXX") && cat >"$_new" && chmod 644 "$_new" &&
+        mv -f "$_new" "$PYDEPLOY_RESULT/$1"
+}
+
+# result CLASS FAULT CODE MESSAGE HINT LOGS: what the tool would have written, so that whoever waits
+# for its result need not know how far we came.
+result() {
+    [ -n "${PYDEPLOY_RESULT:-}" ] || return 0
+    {
+        mkdir -p -- "$PYDEPLOY_RESULT" &&
+            printf '%s=%s\n' state failed exitCode "$3" error.class "$1" error.fault "$2" \
+                error.message "$(percent "$4")" ${5:+error.hint "$(percent "$5")"} |
+            written result.properties &&
+            printf '{"state": "failed", "exitCode": %d, "error": {"class": "%s", "fault": "%s", "exit_code": %d, "message": %s, "hint": %s, "logs": %s}}\n' \
+                "$3" "$1" "$2" "$3" "$(quoted "$4")" "$(quoted "$5")" "$(quoted "$6")" |
+            written result.json
+    } || say "warning: the result could not be written to $PYDEPLOY_RESULT"
+}
+
+# fail MESSAGE HINT [LOG]: the operator's turn.
+fail() {
+    say "error: $1"
+    if [ -n "${3:-}" ]; then
+        say 'last lines of its output:'
+        printf '%s\n' "$3" | sed 's/^/pydeploy:   | /' >&2
+    fi
+    say "  → $2"
+    say "  (ServiceError: the operator's turn, exit 6)"
+    result ServiceError operator 6 "$1" "$2" "${3:-}"
+    exit 6
+}
+
+# interrupted NUMBER: nothing is left of what was begun; who comes next removes what is.
+interrupted() {
+    trap '' HUP INT TERM
+    if [ -n "$child" ]; then
+        kill "$child" 2>/dev/null || true
+        wait "$child" || true
+    fi
+    say "interrupted by signal $1"
+    result Interrupted none $((128 + $1)) "interrupted by signal $1" '' ''
+    exit $((128 + $1))
+}
+
+# watched COMMAND...: runs it so that a signal is heard meanwhile.
+watched() {
+    "$@" &
+    child=$!
+    _code=0
+    wait "$child" || _code=$?
+    child=
+    return "$_code"
+}
+
+# -- what is wanted ---------------------------------------------------------------------
+
+# The first entry of requirements.txt is pydeploy itself, on two lines: the pin, the hash.
+read_requirements() {
+    requirements=$here/requirements.txt
+    hint='copy the whole folder resources/com/deepin/pydeploy of one version'
+    [ -r "$requirements" ] || fail "there is no $requirements" "$hint"
+    { read -r pin && read -r wheel_hash; } <"$requirements" || pin=
+    version=${pin#pydeploy==}
+    version=${version%% *}
+    case $version in
+    '' | *[!0-9A-Za-z.+]*) fail "$requirements does not begin with a version of pydeploy" "$hint" ;;
+    esac
+}
+
+# number NAME VALUE: a variable that counts something.
+number() {
+    case $2 in
+    '' | *[!0-9]*) fail "$1 is '$2', not a number" "set $1 to a whole number, or not at all" ;;
+    esac
+}
+
+# -- 1. on PATH -------------------------------------------------------------------------
+
+# Names of a relative entry of PATH would be the change's.
+absolute_path() {
+    _found=$(command -v "$1") || return 1
+    case $_found in /*) printf '%s' "$_found" ;; *) return 1 ;; esac
+}
+
+is_on_path() {
+    tool=$(absolute_path pydeploy) || return 1
+    [ "$("$tool" --version 2>/dev/null </dev/null)" = "pydeploy $version" ]
+}
+
+# -- 2. in the cache --------------------------------------------------------------------
+
+choose_cache() {
+    case ${PYDEPLOY_CACHE:-}:${XDG_CACHE_HOME:-}:${HOME:-} in
+    [!:]*) cache=$PYDEPLOY_CACHE ;;
+    :/*) cache=$XDG_CACHE_HOME/pydeploy ;;
+    *:/*) cache=$HOME/.cache/pydeploy ;;
+    *)
+        fail 'there is no place for the environments: neither PYDEPLOY_CACHE nor HOME is set' \
+            'set PYDEPLOY_CACHE for this agent to a folder of its user, such as /var/cache/pydeploy'
+        ;;
+    esac
+    case $cache in
+    /*) ;;
+    *) fail "PYDEPLOY_CACHE is '$cache', not an absolute path" 'set it to one' ;;
+    esac
+}
+
+# Who may write there decides what runs as us.
+open_cache() {
+    [ -d "$cache" ] || (umask 077 && mkdir -p -- "$cache" 2>/dev/null) ||
+        fail "the folder $cache cannot be made by user $(id -un)" \
+            "mkdir $cache && chown $(id -un) $cache, or set PYDEPLOY_CACHE to another folder"
+    _named=$cache
+    cache=$(CDPATH='' cd -P -- "$_named" 2>/dev/null && pwd -P) ||
+        fail "the folder $_named cannot be entered by user $(id -un)" \
+            'give it to that user, or set PYDEPLOY_CACHE to another folder'
+    _owner=$(stat -c '%u %a' -- "$cache")
+    _mode=${_owner#* }
+    if [ "${_owner% *}" != "$(id -u)" ]; then
+        fail "the folder $cache belongs to user $(stat -c %U -- "$cache"), not to $(id -un)" \
+            "chown -R $(id -un) $cache after a look into it, or set PYDEPLOY_CACHE to another folder"
+    fi
+    case $_mode in
+    *[2367]? | *[2367])
+        fail "others may write to the folder $cache (mode $_mode)" \
+            "look into it, remove it, and make it anew: mkdir -m 700 $cache"
+        ;;
+    esac
+    _hash=$(sha256sum <"$requirements")
+    _rest=${_hash#????????????}
+    ready=$cache/$version-${_hash%"$_rest"}
+}
+
+is_ready() { [ -x "$ready/bin/python" ]; } # no longer, once its interpreter was upgraded away
+
+# Asked for after `command exec`: a plain `exec` that fails ends the shell with 2, the author's turn.
+cannot_open() { fail "$1 cannot be written" 'is the disk full, or read-only?'; }
+
+# Returns if there is no environment.  Who removes one takes this lock alone, and looks at its time
+# under it; the tool keeps the descriptor, and with it the lock, for as long as it runs.
+run_if_ready() {
+    is_ready || return 0
+    { command exec 9>"$ready.lock"; } 2>/dev/null || cannot_open "$ready.lock"
+    flock -s -w "$wait_limit" 9 ||
+        fail "$ready.lock was held for $wait_limit s" "fuser -v $ready.lock says by whom"
+    if is_ready; then
+        trap - HUP INT TERM
+        exec "$ready/bin/python" -I -m pydeploy "$@"
+    fi
+    exec 9>&-
+}
+
+# -- 3. made ----------------------------------------------------------------------------
+
+# The first Python on PATH that is new enough and complete, as the interpreter itself and not a link
+# to it: an environment must notice when that version goes.
+find_python() {
+    _seen=
+    for _name in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        _one=$(absolute_path "$_name") || continue
+        _code=0
+        python=$(cd / && "$_one" -I -c '
+import os, sys
+if sys.version_info < (3, 11):
+    print("%d.%d" % sys.version_info[:2])
+    sys.exit(3)
+try:
+    import ensurepip, venv
+except ImportError:
+    print("%d.%d" % sys.version_info[:2])
+    sys.exit(4)
+print(os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable))
+' 2>/dev/null </dev/null) || _code=$?
+        case $_code in
+        0) return ;;
+        3) _seen="$_seen; $_one is $python, too old" ;;
+        4) _seen="$_seen; $_one is $python, but without venv" ;;
+        esac
+    done
+    case $_seen in
+    *without*) _hint='apt-get install python3-venv (as root, on this agent)' ;;
+    *) _hint='apt-get install python3 python3-venv (as root, on this agent)' ;;
+    esac
+    fail "no Python 3.11 or newer with venv is on PATH of agent $(uname -n)$_seen" "$_hint"
+}
+
+# What decides what is installed comes from requirements.txt and the site, not from the variables of
+# a build.  With a folder of wheels nothing else counts.
+choose_source() {
+    for _name in $(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/\1/p; s/^\(PIP_[A-Z0-9_]*\)=.*/\1/p'); do
+        case ${PYDEPLOY_WHEELS:+wheels}$_name in
+        PIP_INDEX_URL | PIP_EXTRA_INDEX_URL | PIP_FIND_LINKS | PIP_NO_INDEX | PIP_CONFIG_FILE) ;;
+        PIP_CERT | PIP_CLIENT_CERT | PIP_TRUSTED_HOST | PIP_PROXY) ;;
+        PIP_TIMEOUT | PIP_DEFAULT_TIMEOUT | PIP_RETRIES) ;;
+        *) unset "$_name" ;;
+        esac
+    done
+    if [ -n "${PYDEPLOY_WHEELS:-}" ]; then
+        export PIP_CONFIG_FILE=/dev/null
+    elif [ -n "${PYDEPLOY_INDEX_URL:-}" ]; then
+        unset PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_NO_INDEX
+        export PIP_INDEX_URL="$PYDEPLOY_INDEX_URL" # not an argument: it may hold a password
+    fi
+}
+
+# Runs in a process of its own, which keeps the lock on `building` to its end, and publishes what it
+# has made: if only its parent is killed, nothing is lost.  `new` is the final place, because an
+# environment cannot be moved.
+fill() {
+    trap 'kill "$child" 2>/dev/null; exit 143' TERM
+    umask 077
+    cd / || return
+    choose_source
+    set -- ${PYDEPLOY_WHEELS:+--no-index --find-links "$PYDEPLOY_WHEELS"}
+    watched "$python" -I -m venv "$new" || return
+    watched "$new/bin/python" -I -m pip install --require-hashes --only-binary :all: \
+        --no-input --no-cache-dir --disable-pip-version-check --quiet --progress-bar off \
+        -r "$requirements" "$@" || return
+    _told=$("$new/bin/python" -I -m pydeploy --version) || return
+    if [ "$_told" != "pydeploy $version" ]; then
+        echo "it calls itself '$_told'"
+        return 1
+    fi
+    ln -s "${new##*/}" "$ready.next" && mv -fT "$ready.next" "$ready"
+}
+
+# Of whoever was killed in the middle; nobody else is at work, because we have the lock.
+remove_halves() {
+    rm -f "$cache"/*.next
+    for _folder in "$cache"/*.??????; do
+        [ -d "$_folder" ] || continue
+        [ "$(readlink "${_folder%.*}")" = "${_folder##*/}" ] || rm -rf "$_folder" || true
+    done
+}
+
+is_old() { [ -n "$(find "$1" -mtime "+$((cache_days - 1))")" ]; }
+
+# Other versions which nobody has used for long, or uses: that would hold the lock.  The lock's file
+# stays, or somebody who waits for it would hold one that nobody else sees.
+prune() {
+    for _lock in "$cache"/*.lock; do
+        _link=${_lock%.lock}
+        if [ -h "$_link" ] && [ "$_link" != "$ready" ] && is_old "$_lock"; then
+            (
+                exec 7<"$_lock"
+                if flock -x -n 7 && is_old "$_lock"; then
+                    _folder=$cache/$(readlink "$_link")
+                    rm -f "$_link"
+                    rm -rf "$_folder" || exit 0 # the next one takes what is left
+                    say "removed $_link: not used for $cache_days days"
+                fi
+            )
+        fi
+    done
+}
+
+from_where() {
+    if [ -n "${PYDEPLOY_WHEELS:-}" ]; then
+        printf 'the folder %s' "$PYDEPLOY_WHEELS"
+    elif [ -n "${PYDEPLOY_INDEX_URL:-}" ]; then
+        printf 'the index of PYDEPLOY_INDEX_URL'
+    else
+        printf "the index of pip's configuration"
+    fi
+}
+
+check_source() {
+    _make="in a clone of pydeploy $version: make wheels DIR=${PYDEPLOY_WHEELS:-/folder}"
+    case $wheel_hash in
+    *sha256:0000000000000000*)
+        fail "pydeploy $version is no release: no wheel of it can be checked" \
+            "use a released version of the library; or, $_make, and use the resources/ of that clone"
+        ;;
+    esac
+    case ${PYDEPLOY_WHEELS:-/} in
+    /*) ;;
+    *) fail "PYDEPLOY_WHEELS is '$PYDEPLOY_WHEELS', not an absolute path" 'set it to one' ;;
+    esac
+    [ -z "${PYDEPLOY_WHEELS:-}" ] || [ -r "$PYDEPLOY_WHEELS/." ] ||
+        fail "the folder PYDEPLOY_WHEELS=$PYDEPLOY_WHEELS cannot be read on agent $(uname -n)" "$_make"
+}
+
+make_ready() {
+    check_source
+    find_python
+    case $requirements in /*) ;; *) requirements=$PWD/$requirements ;; esac
+    remove_halves
+    new=$(umask 077 && mktemp -d "$ready.XXXXXX") || cannot_open "$cache"
+    say "making pydeploy $version ready in $ready, from $(from_where)"
+    if ! watched fill >"$new/install.log" 2>&1; then
+        # An index's address may hold a password.
+        _log=$(sed 's#://[^/[:space:]]*@#://***@#g' "$new/install.log" | tail -n 20)
+        rm -rf "$new"
+        fail "pydeploy $version could not be installed from $(from_where)" \
+            "mend that; or give the agent the wheels ($_make) and set PYDEPLOY_WHEELS to the folder" \
+            "$_log"
+    fi
+    prune
+}
+
+take_turn() {
+    { command exec 8>>"$cache/building"; } 2>/dev/null || cannot_open "$cache/building"
+    if ! flock -n 8; then
+        say "waiting for $(cat "$cache/building"), at most $wait_limit s"
+        watched flock -w "$wait_limit" 8 ||
+            fail "waited $wait_limit s for $(cat "$cache/building")" \
+                "look at it on agent $(uname -n), and end it if it hangs"
+    fi
+    printf 'process %s, which makes pydeploy %s ready\n' "$$" "$version" >"$cache/building"
+}
+
+# -- the way ----------------------------------------------------------------------------
+
+trap 'interrupted 1' HUP
+trap 'interrupted 2' INT
+trap 'interrupted 15' TERM
+
+unset PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONSTARTUP # they could name the change's own modules
+read_requirements
+if is_on_path; then
+    trap - HUP INT TERM
+    exec "$tool" "$@"
+fi
+
+wait_limit=${PYDEPLOY_CACHE_WAIT:-600}
+cache_days=${PYDEPLOY_CACHE_DAYS:-30}
+number PYDEPLOY_CACHE_WAIT "$wait_limit"
+number PYDEPLOY_CACHE_DAYS "$cache_days"
+command -v flock >/dev/null ||
+    fail "flock is missing on agent $(uname -n)" 'apt-get install util-linux (as root, on this agent)'
+choose_cache
+open_cache
+while :; do
+    run_if_ready "$@"
+    take_turn
+    is_ready || make_ready
+    exec 8>&-
+done
