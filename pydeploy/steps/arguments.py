@@ -53,7 +53,7 @@ class Asked:
 def read(text: str | None) -> Asked:
     """The step and its arguments; UsageError for everything that is not as the table has it.
 
-    An argument that is null, empty text or an empty list or map was not given.
+    An argument that is null, zero, empty text or an empty list or map was not given.
     """
     if not text:
         raise UsageError(
@@ -77,7 +77,7 @@ def read(text: str | None) -> Asked:
         arguments={
             key: _checked(name, key, one, known)
             for key, one in given.items()
-            if one is not None and one not in ("", [], {})
+            if one is not None and one not in ("", [], {}) and not _is_zero(one)
         },
     )
 
@@ -96,6 +96,11 @@ def meant(word: str, known: Iterable[str]) -> str:
     names = list(known)
     close = difflib.get_close_matches(word, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there is {', '.join(names)}"
+
+
+def _is_zero(value: Any) -> bool:
+    """A number that counts nothing; false is one to Python, too, but a switch that is off."""
+    return not isinstance(value, bool) and value == 0
 
 
 def _checked(step: str, key: str, value: Any, known: Mapping[str, Argument]) -> Any:

@@ -135,10 +135,13 @@ STEPS = {
         arguments={
             "job": Argument(),
             "parameters": Argument(flag="--parameter", kind="pairs"),
+            "parametersFrom": Argument(flag="--parameter-from", kind="pairs"),
+            "files": Argument(flag="--file", kind="pairs"),
             "wait": Argument(flag="--wait", kind="switch"),
             "follow": Argument(flag="--follow", kind="switch"),
             "timeout": _text("--timeout"),
             "idempotencyKey": _text("--idempotency-key"),
+            "stopOnInterrupt": Argument(flag="--stop-on-interrupt", kind="switch"),
         },
     ),
 }

@@ -226,3 +226,26 @@ def test_the_process_environment_configures_nothing_else(monkeypatch: pytest.Mon
     for name in ("SITE", "ETCD_PREFIX", "PYDEPLOY_ETCD_PREFIX", "PYDEPLOY_DOMAINS", "DOMAINS"):
         monkeypatch.setenv(name, "evil")
     assert before == Site().model_dump()
+
+
+# -- what a pipeline binds --------------------------------------------------------------
+
+
+def test_users_come_with_their_passwords(tmp_path: Path) -> None:
+    """Where the file names none; certificates take the place of a tcp:// engine's folder only."""
+    file = tmp_path / "site.yml"
+    file.write_text(
+        "etcd: {username: deployer}\n"
+        "default_engine: a\n"
+        "engines: {a: {host: 'tcp://a:2376', tls: /etc/a}, b: {host: 'ssh://b'}}\n"
+    )
+    bound = {
+        "PYDEPLOY_ETCD_USERNAME": "bound",
+        "PYDEPLOY_REGISTRY_USERNAME": "bound",
+        "PYDEPLOY_ENGINE_TLS": "/bound",
+    }
+    found = site.load(str(file), bound)
+    assert ("deployer", "bound") == (found.etcd.username, found.registry.username)
+    assert [Path("/bound"), None] == [found.engines[name].tls for name in "ab"]
+    plain = site.load(str(file), {})
+    assert (None, Path("/etc/a")) == (plain.registry.username, plain.engines["a"].tls)

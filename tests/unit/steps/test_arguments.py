@@ -69,7 +69,7 @@ def test_the_site_comes_before_the_command() -> None:
     assert ["--site=/x.yml", "status", "--json", "--"] == argv("status", site="/x.yml")
 
 
-@pytest.mark.parametrize("nothing", [None, "", [], {}])
+@pytest.mark.parametrize("nothing", [None, "", [], {}, 0])
 def test_nothing_was_not_given(nothing: Any) -> None:
     """Groovy's empty defaults are no arguments."""
     assert ["deploy", "--json", "--"] == argv("deploy", ttl=nothing)

@@ -1,0 +1,9 @@
+/** Reports everything that is wrong with the microservice in the current folder. */
+Map call(Map given = [:]) {
+    Map defaults = [
+        folder: '.',        // where the microservice is
+        gerritProject: '',  // these two: for exceptions from the policy; else what GERRIT_* say
+        branch: '',
+    ]
+    return pydeployStep([name: 'deepinCheck', command: 'check', credentials: []], defaults, given)
+}

@@ -1,0 +1,7 @@
+/** What runs: one environment, or all of them. */
+Map call(Map given = [:]) {
+    Map defaults = [
+        environment: '',    // else the change's own; outside of a change all
+    ]
+    return pydeployStep([name: 'deepinStatus', command: 'status', credentials: ['etcd', 'engine']], defaults, given)
+}
