@@ -4,18 +4,20 @@
  */
 Map call(Map step, Map defaults, Map given) {
     Map known = [site: ''] + defaults
-    for (String system in step.credentials) {
-        known.put(system + 'CredentialsId', '')
+    for (int at = 0; at < step.credentials.size(); at++) {
+        known.put(step.credentials[at] + 'CredentialsId', '')
     }
     Map whole = known + [:]
-    for (Object name in given.keySet().toList()) {
+    List names = given.keySet().toList()
+    for (int at = 0; at < names.size(); at++) { // an iterator could not be kept over a step
+        String name = names[at]
         Object value = given.get(name)
-        String problem = problemOf(known, name.toString(), value)
+        String problem = problemOf(known, name, value)
         if (problem) {
             error(step.name + ': ' + problem)
         }
         if (value != null) {
-            whole.put(name.toString(), value)
+            whole.put(name, value)
         }
     }
     return whole

@@ -9,9 +9,10 @@ Map call(Map step, Map defaults, Map given) {
     // Beside the workspace, not in it: that is the change. Each call has a folder of its own.
     String place = pwd(tmp: true)
     String folder = 'pydeploy/' + step.command + '-' + UUID.randomUUID()
-    for (String name in ['bootstrap.sh', 'requirements.txt']) {
-        String text = libraryResource('com/deepin/pydeploy/' + name)
-        writeFile(file: place + '/' + folder + '/' + name, text: text, encoding: 'UTF-8')
+    List names = ['bootstrap.sh', 'requirements.txt']
+    for (int at = 0; at < names.size(); at++) { // an iterator could not be kept over a step
+        String text = libraryResource('com/deepin/pydeploy/' + names[at])
+        writeFile(file: place + '/' + folder + '/' + names[at], text: text, encoding: 'UTF-8')
     }
     Map asked = [step: step.command, arguments: arguments.subMap(['site'] + defaults.keySet())]
     List variables = [
