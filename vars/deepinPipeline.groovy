@@ -10,7 +10,7 @@ Map call(Map given = [:]) {
         data: '',
         dataFrom: '',
         engine: '',
-        verify: null,       // a block that gets the result, and fails if something is wrong
+        verify: { result -> }, // a block that gets the result, and fails if something is wrong
         report: true,       // to Gerrit, with a vote; false where somebody else votes
         chats: [],          // of site.yml: these are told, too
     ]

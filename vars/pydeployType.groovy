@@ -1,6 +1,6 @@
 import com.cloudbees.groovy.cps.NonCPS
 
-/** The type of a value in words; the default `null` stands for a block. */
+/** The type of a value in words. */
 @NonCPS
 String call(Object value) {
     if (value instanceof CharSequence) {
@@ -18,5 +18,5 @@ String call(Object value) {
     if (value instanceof Map) {
         return 'a map'
     }
-    return value == null || value instanceof Closure ? 'a block' : 'something else'
+    return value instanceof Closure ? 'a block' : 'something else'
 }

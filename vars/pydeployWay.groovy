@@ -21,9 +21,7 @@ Map call(Map all) {
         Map found = deepinStatus(environment: result.environment, site: all.site,
             etcdCredentialsId: all.etcdCredentialsId, engineCredentialsId: all.engineCredentialsId)
         echo(found.environment + ' is ' + found.state + ', ' + (found.health ?: 'done'))
-        if (all.verify) {
-            all.verify.call(result)
-        }
+        all.verify.call(result)
     }
     return result
 }
