@@ -12,5 +12,6 @@ Map call(Map given = [:]) {
         push: true,         // into the site's registry, if it has one
         engine: '',         // an engine of site.yml instead of its default
     ]
-    return pydeployStep([name: 'deepinBuild', command: 'build', credentials: ['etcd', 'registry', 'engine']], defaults, given)
+    Map step = [name: 'deepinBuild', command: 'build', credentials: ['etcd', 'registry', 'engine']]
+    return pydeployStep(step, defaults, given)
 }

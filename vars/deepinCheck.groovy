@@ -5,5 +5,6 @@ Map call(Map given = [:]) {
         gerritProject: '',  // these two: for exceptions from the policy; else what GERRIT_* say
         branch: '',
     ]
-    return pydeployStep([name: 'deepinCheck', command: 'check', credentials: []], defaults, given)
+    Map step = [name: 'deepinCheck', command: 'check', credentials: []]
+    return pydeployStep(step, defaults, given)
 }

@@ -6,5 +6,6 @@ Map call(Map given = [:]) {
         result: [:],        // of another step: adds what it says
         to: [],             // only in these chats of site.yml
     ]
-    return pydeployStep([name: 'deepinNotify', command: 'notify', credentials: ['chat', 'etcd', 'engine']], defaults, given)
+    Map step = [name: 'deepinNotify', command: 'notify', credentials: ['chat', 'etcd', 'engine']]
+    return pydeployStep(step, defaults, given)
 }

@@ -8,5 +8,6 @@ Map call(Map given = [:]) {
         dataFrom: '',       // an environment whose data new volumes start with
         engine: '',         // an engine of site.yml instead of the one it is on
     ]
-    return pydeployStep([name: 'deepinPromote', command: 'promote', credentials: ['etcd', 'registry', 'engine']], defaults, given)
+    Map step = [name: 'deepinPromote', command: 'promote', credentials: ['etcd', 'registry', 'engine']]
+    return pydeployStep(step, defaults, given)
 }

@@ -4,5 +4,6 @@ Map call(Map given = [:]) {
         environment: '',    // else the change's own
         purgeData: false,   // also the data that a named environment keeps
     ]
-    return pydeployStep([name: 'deepinRemove', command: 'remove', credentials: ['etcd', 'registry', 'engine']], defaults, given)
+    Map step = [name: 'deepinRemove', command: 'remove', credentials: ['etcd', 'registry', 'engine']]
+    return pydeployStep(step, defaults, given)
 }

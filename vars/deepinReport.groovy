@@ -11,5 +11,6 @@ Map call(Map given = [:]) {
         vote: '',           // this vote instead, such as '-1'; 'none' for no vote
         dryRun: false,      // nothing is sent
     ]
-    return pydeployStep([name: 'deepinReport', command: 'report', credentials: ['gerrit', 'etcd', 'engine']], defaults, given)
+    Map step = [name: 'deepinReport', command: 'report', credentials: ['gerrit', 'etcd', 'engine']]
+    return pydeployStep(step, defaults, given)
 }

@@ -3,5 +3,6 @@ Map call(Map given = [:]) {
     Map defaults = [
         environment: '',    // else the change's own; outside of a change all
     ]
-    return pydeployStep([name: 'deepinStatus', command: 'status', credentials: ['etcd', 'engine']], defaults, given)
+    Map step = [name: 'deepinStatus', command: 'status', credentials: ['etcd', 'engine']]
+    return pydeployStep(step, defaults, given)
 }

@@ -11,5 +11,6 @@ Map call(Map given = [:]) {
         idempotencyKey: '', // at most one build a day under this key
         stopOnInterrupt: false, // if this build is aborted, stop the other one, too
     ]
-    return pydeployStep([name: 'deepinTrigger', command: 'trigger', credentials: ['jenkins', 'etcd']], defaults, given)
+    Map step = [name: 'deepinTrigger', command: 'trigger', credentials: ['jenkins', 'etcd']]
+    return pydeployStep(step, defaults, given)
 }
