@@ -1,5 +1,5 @@
 # What people and the build call.  Everything runs in .venv, which platform/setup.sh makes.
-.PHONY: setup check lint test demo demo-down bench lock clean
+.PHONY: setup check lint test demo demo-down bench lock wheels release clean
 PY := .venv/bin/python
 
 # Packages, engine, base image, virtual environment: what pydeploy needs to run.
@@ -53,6 +53,20 @@ lock:
 	    ../.venv/lock/bin/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe \
 	        --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	        --output-file $$one.txt $$one.in || exit; done
+	$(PY) -m tools.requirements
+
+# A folder with everything an agent installs, for PYDEPLOY_WHEELS (docs/operations.md, Agents);
+# also for other versions of Python: PYTHONS="3.11 3.13".
+wheels:
+	@[ -n "$(DIR)" ] || { echo 'usage: make wheels DIR=/folder [PYTHONS="3.11 3.13"]' >&2; exit 64; }
+	platform/setup.sh --check
+	$(PY) -m tools.wheels $(addprefix --python ,$(PYTHONS)) "$(DIR)"
+
+# Set the version and what follows from it; commits nothing (CONTRIBUTING.md, Releases).
+release:
+	@[ -n "$(VERSION)" ] || { echo 'usage: make release VERSION=0.2.0' >&2; exit 64; }
+	platform/setup.sh --check
+	$(PY) -m tools.release "$(VERSION)"
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

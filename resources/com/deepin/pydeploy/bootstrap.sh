@@ -26,6 +26,7 @@ set -eu
 
 case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
 child=
+version=
 
 say() { printf 'pydeploy: %s\n' "$1" >&2; }
 
@@ -62,43 +63,53 @@ written() {
         mv -f "$_new" "$PYDEPLOY_RESULT/$1"
 }
 
-# result CLASS FAULT CODE MESSAGE HINT LOGS: what the tool would have written, so that whoever waits
-# for its result need not know how far we came.
+# result STATE CODE CLASS FAULT MESSAGE HINT LOGS: what the tool would have written, so that whoever
+# waits for its result need not know how far we came.
 result() {
     [ -n "${PYDEPLOY_RESULT:-}" ] || return 0
     {
         mkdir -p -- "$PYDEPLOY_RESULT" &&
-            printf '%s=%s\n' state failed exitCode "$3" error.class "$1" error.fault "$2" \
-                error.message "$(percent "$4")" ${5:+error.hint "$(percent "$5")"} |
+            printf '%s=%s\n' state "$1" exitCode "$2" \
+                error.class "$3" error.fault "$4" error.exitCode "$2" \
+                error.message "$(percent "$5")" ${6:+error.hint "$(percent "$6")"} \
+                file "$(percent "$PYDEPLOY_RESULT/result.json")" |
             written result.properties &&
-            printf '{"state": "failed", "exitCode": %d, "error": {"class": "%s", "fault": "%s", "exit_code": %d, "message": %s, "hint": %s, "logs": %s}}\n' \
-                "$3" "$1" "$2" "$3" "$(quoted "$4")" "$(quoted "$5")" "$(quoted "$6")" |
+            printf '{"state": "%s", "exit_code": %d, "error": {"class": "%s", "fault": "%s", "exit_code": %d, "message": %s, "hint": %s, "logs": %s}}\n' \
+                "$1" "$2" "$3" "$4" "$2" "$(quoted "$5")" "$(quoted "$6")" "$(quoted "$7")" |
             written result.json
     } || say "warning: the result could not be written to $PYDEPLOY_RESULT"
 }
 
 # fail MESSAGE HINT [LOG]: the operator's turn.
 fail() {
+    trap - EXIT
     say "error: $1"
     if [ -n "${3:-}" ]; then
         say 'last lines of its output:'
         printf '%s\n' "$3" | sed 's/^/pydeploy:   | /' >&2
     fi
-    say "  → $2"
+    printf 'pydeploy:   \342\206\222 %s\n' "$2" >&2 # an arrow; this file is ASCII, whoever copies it
     say "  (ServiceError: the operator's turn, exit 6)"
-    result ServiceError operator 6 "$1" "$2" "${3:-}"
+    result failed 6 ServiceError operator "$1" "$2" "${3:-}"
     exit 6
 }
 
-# interrupted NUMBER: nothing is left of what was begun; who comes next removes what is.
+# broken CODE: a command failed that never should, and that code would be somebody else's fault.
+broken() {
+    fail "pydeploy $version could not be started on agent $(uname -n): bootstrap.sh ended with $1" \
+        'the lines above say why: a program that is missing, a full disk'
+}
+
+# interrupted NUMBER: what was begun is ended; who comes next removes what it left.
 interrupted() {
+    trap - EXIT
     trap '' HUP INT TERM
     if [ -n "$child" ]; then
         kill "$child" 2>/dev/null || true
         wait "$child" || true
     fi
     say "interrupted by signal $1"
-    result Interrupted none $((128 + $1)) "interrupted by signal $1" '' ''
+    result aborted $((128 + $1)) Interrupted none "interrupted by signal $1" '' ''
     exit $((128 + $1))
 }
 
@@ -130,7 +141,7 @@ read_requirements() {
 # number NAME VALUE: a variable that counts something.
 number() {
     case $2 in
-    '' | *[!0-9]*) fail "$1 is '$2', not a number" "set $1 to a whole number, or not at all" ;;
+    '' | *[!0-9]* | 0?*) fail "$1 is '$2', not a number" "set $1 to a whole number, or not at all" ;;
     esac
 }
 
@@ -169,7 +180,7 @@ choose_cache() {
 open_cache() {
     [ -d "$cache" ] || (umask 077 && mkdir -p -- "$cache" 2>/dev/null) ||
         fail "the folder $cache cannot be made by user $(id -un)" \
-            "mkdir $cache && chown $(id -un) $cache, or set PYDEPLOY_CACHE to another folder"
+            "install -d -m 700 -o $(id -un) $cache (as root), or set PYDEPLOY_CACHE to another folder"
     _named=$cache
     cache=$(CDPATH='' cd -P -- "$_named" 2>/dev/null && pwd -P) ||
         fail "the folder $_named cannot be entered by user $(id -un)" \
@@ -196,8 +207,8 @@ is_ready() { [ -x "$ready/bin/python" ]; } # no longer, once its interpreter was
 # Asked for after `command exec`: a plain `exec` that fails ends the shell with 2, the author's turn.
 cannot_open() { fail "$1 cannot be written" 'is the disk full, or read-only?'; }
 
-# Returns if there is no environment.  Who removes one takes this lock alone, and looks at its time
-# under it; the tool keeps the descriptor, and with it the lock, for as long as it runs.
+# Returns if there is no environment.  Opening the lock renews its time.  The tool keeps the
+# descriptor, and with it the lock, for as long as it runs.
 run_if_ready() {
     is_ready || return 0
     { command exec 9>"$ready.lock"; } 2>/dev/null || cannot_open "$ready.lock"
@@ -216,7 +227,7 @@ run_if_ready() {
 # to it: an environment must notice when that version goes.
 find_python() {
     _seen=
-    for _name in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+    for _name in python3 python3.14 python3.13 python3.12 python3.11; do
         _one=$(absolute_path "$_name") || continue
         _code=0
         python=$(cd / && "$_one" -I -c '
@@ -269,12 +280,13 @@ choose_source() {
 fill() {
     trap 'kill "$child" 2>/dev/null; exit 143' TERM
     umask 077
+    exec >"$new/install.log" 2>&1
     cd / || return
     choose_source
     set -- ${PYDEPLOY_WHEELS:+--no-index --find-links "$PYDEPLOY_WHEELS"}
     watched "$python" -I -m venv "$new" || return
     watched "$new/bin/python" -I -m pip install --require-hashes --only-binary :all: \
-        --no-input --no-cache-dir --disable-pip-version-check --quiet --progress-bar off \
+        --no-input --no-cache-dir --disable-pip-version-check --progress-bar off \
         -r "$requirements" "$@" || return
     _told=$("$new/bin/python" -I -m pydeploy --version) || return
     if [ "$_told" != "pydeploy $version" ]; then
@@ -284,35 +296,38 @@ fill() {
     ln -s "${new##*/}" "$ready.next" && mv -fT "$ready.next" "$ready"
 }
 
-# Of whoever was killed in the middle; nobody else is at work, because we have the lock.
-remove_halves() {
+# remove LINK FOLDER: unless somebody runs it, who would hold the lock.  The lock's file stays, or
+# somebody who waits for it would hold one that nobody else sees.
+remove() (
+    exec 7>>"$1.lock"
+    flock -x -n 7 || return 0
+    [ "$(readlink "$1")" != "${2##*/}" ] || rm -f "$1"
+    rm -rf "$2" || true # the next one takes what is left
+)
+
+# Folders to which no link leads: of whoever was killed in the middle, because we have the lock of
+# those who make environments; or of an interpreter that is gone.
+remove_leftovers() {
     rm -f "$cache"/*.next
     for _folder in "$cache"/*.??????; do
-        [ -d "$_folder" ] || continue
-        [ "$(readlink "${_folder%.*}")" = "${_folder##*/}" ] || rm -rf "$_folder" || true
+        if [ -d "$_folder" ] && [ "$(readlink "${_folder%.*}")" != "${_folder##*/}" ]; then
+            remove "${_folder%.*}" "$_folder"
+        fi
     done
 }
 
-is_old() { [ -n "$(find "$1" -mtime "+$((cache_days - 1))")" ]; }
-
-# Other versions which nobody has used for long, or uses: that would hold the lock.  The lock's file
-# stays, or somebody who waits for it would hold one that nobody else sees.
+# Other versions that nobody has used for long; whoever began to use one just now holds the lock.
 prune() {
     for _lock in "$cache"/*.lock; do
         _link=${_lock%.lock}
         if [ -h "$_link" ] && [ "$_link" != "$ready" ] && is_old "$_lock"; then
-            (
-                exec 7<"$_lock"
-                if flock -x -n 7 && is_old "$_lock"; then
-                    _folder=$cache/$(readlink "$_link")
-                    rm -f "$_link"
-                    rm -rf "$_folder" || exit 0 # the next one takes what is left
-                    say "removed $_link: not used for $cache_days days"
-                fi
-            )
+            remove "$_link" "$cache/$(readlink "$_link")"
+            [ -h "$_link" ] || say "removed $_link: not used for $cache_days days"
         fi
     done
 }
+
+is_old() { [ -n "$(find "$1" -mtime "+$((cache_days - 1))")" ]; }
 
 from_where() {
     if [ -n "${PYDEPLOY_WHEELS:-}" ]; then
@@ -344,10 +359,10 @@ make_ready() {
     check_source
     find_python
     case $requirements in /*) ;; *) requirements=$PWD/$requirements ;; esac
-    remove_halves
+    remove_leftovers
     new=$(umask 077 && mktemp -d "$ready.XXXXXX") || cannot_open "$cache"
     say "making pydeploy $version ready in $ready, from $(from_where)"
-    if ! watched fill >"$new/install.log" 2>&1; then
+    if ! watched fill; then
         # An index's address may hold a password.
         _log=$(sed 's#://[^/[:space:]]*@#://***@#g' "$new/install.log" | tail -n 20)
         rm -rf "$new"
@@ -355,6 +370,7 @@ make_ready() {
             "mend that; or give the agent the wheels ($_make) and set PYDEPLOY_WHEELS to the folder" \
             "$_log"
     fi
+    remove_leftovers
     prune
 }
 
@@ -366,11 +382,13 @@ take_turn() {
             fail "waited $wait_limit s for $(cat "$cache/building")" \
                 "look at it on agent $(uname -n), and end it if it hangs"
     fi
-    printf 'process %s, which makes pydeploy %s ready\n' "$$" "$version" >"$cache/building"
+    printf 'process %s, which makes pydeploy %s ready\n' "$$" "$version" >"$cache/building" ||
+        cannot_open "$cache/building"
 }
 
 # -- the way ----------------------------------------------------------------------------
 
+trap 'broken $?' EXIT
 trap 'interrupted 1' HUP
 trap 'interrupted 2' INT
 trap 'interrupted 15' TERM

@@ -1,0 +1,1 @@
+"""What makes a release of pydeploy; not part of the package."""
