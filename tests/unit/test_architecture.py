@@ -28,7 +28,7 @@ LAYERS = (
     {"clients"},
     {"state"},
     {"repository", "images", "gateway", "platform", "scaffold"},
-    {"deploy"},
+    {"deploy", "steps"},
     {"cli", "commands"},
     {"__main__"},
 )

@@ -53,9 +53,11 @@ def test_arguments_by_position_fit(name: str) -> None:
 
 @pytest.mark.parametrize("name", _PRESENT)
 def test_every_flag_of_a_command_is_an_argument(name: str) -> None:
-    """A pipeline can do what the command line can; `--junit` writes where it is told to."""
+    """A pipeline can do what a person can; but not write elsewhere, nor only flush the outbox."""
     mine = {flag for one in STEPS[name].arguments.values() for flag in (one.flag, one.off) if flag}
-    assert {"--json", "--junit"} >= flags_of(command_of(STEPS[name])).keys() - mine - _short(name)
+    assert {"--json", "--junit", "--flush"} >= flags_of(
+        command_of(STEPS[name])
+    ).keys() - mine - _short(name)
 
 
 def _short(name: str) -> set[str]:
