@@ -244,3 +244,18 @@ def test_the_other_steps(live: LiveSite, jenkins: Jenkins, change: int, web: Web
         assert found["removed"]["state"] == "removed"
     finally:
         live.cli("remove", staging, "--purge-data")
+
+
+def test_the_whole_way(live: LiveSite, jenkins: Jenkins, change: int, web: Web) -> None:
+    """deepinPipeline: each stage on real parts, and the end of a change that was merged."""
+    root = web()
+    variables = gerrit(change, 1, committed(root))
+    text = "return deepinPipeline(report: false, verify: { result -> echo('saw ' + result.url) })"
+    ended = jenkins.run(text, root, **variables)
+    url = ended.returned["url"]
+    assert live.get(change).status == 200
+    assert ended.outcome["echoed"] == [f"{change} is running, 1/1 up", f"saw {url}"]
+    assert len(ended.outcome["archived"]) == 4
+    merged = jenkins.run(text, root, **variables, GERRIT_EVENT_TYPE="change-merged")
+    assert merged.returned["state"] == "removed"
+    assert live.containers(change) == []
