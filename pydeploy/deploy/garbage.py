@@ -152,10 +152,15 @@ def images_of(session: Session, record: Environment | None, environment: str) ->
 def references_to_drop(
     image: EngineImage, *, keep: set[str], candidates: set[str], change: int | None
 ) -> tuple[str, ...]:
-    """All references of an image that goes; of one that others use, only the change's tags."""
+    """All references of an image that goes; of one that others use, only the change's tags.
+
+    Not even those where the repository has a digest, too: the engine drops a repository's digests
+    with its last tag, and it is by digest that records name an image.
+    """
     of_change = tuple(one for one in image.references if is_of_change(one, change))
     if image.digests & keep:
-        return of_change
+        pinned = {one.partition("@")[0] for one in image.references if "@" in one}
+        return tuple(one for one in of_change if one.rpartition(":")[0] not in pinned)
     return image.references if of_change or image.digests & candidates else ()
 
 

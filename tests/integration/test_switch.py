@@ -75,14 +75,14 @@ def test_a_connection_that_never_ends_is_cut_after_the_drain_time(
     root = web()
     live.cli.ok("deploy", root, "--change", change, "--patchset", 1)
     with ThreadPoolExecutor(1) as pool:
-        endless = pool.submit(live.get, change, "/slow?s=25", timeout=40)
+        endless = pool.submit(live.get, change, "/slow?s=90", timeout=100)
         time.sleep(0.3)
         began = time.monotonic()
         live.cli.ok("deploy", root, "--change", change, "--patchset", 2)
-        took = time.monotonic() - began
-        assert live.site.gateway.drain <= took < live.site.gateway.drain + 12
+        assert live.site.gateway.drain <= time.monotonic() - began
         assert len(live.containers(change)) == 1
-        endless.exception(timeout=40)
+        assert endless.exception(timeout=40) or 200 != endless.result().status
+        assert time.monotonic() - began < 80  # cut, not answered
 
 
 def test_a_port_is_not_free_before_every_live_gateway_has_forgotten_it(

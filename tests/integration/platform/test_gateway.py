@@ -435,9 +435,10 @@ def test_says_who_it_is(gateway: Gateway) -> None:
     assert answer.headers["x-pydeploy-site"] == gateway.parts.project
 
 
-def test_its_socket_is_for_its_own_user(gateway: Gateway) -> None:
+def test_its_socket_is_for_its_own_user_and_group(gateway: Gateway) -> None:
+    """The group is that user's alone; it lets the next gateway's root take the sockets over."""
     found = (gateway.parts.volume("gateway") / "admin.sock").stat()
-    assert (found.st_mode & 0o777, found.st_uid) == (0o600, 990)
+    assert (found.st_mode & 0o777, found.st_uid, found.st_gid) == (0o660, 990, 990)
 
 
 def test_a_killed_worker_comes_back_with_the_routes_of_the_file(gateway: Gateway) -> None:

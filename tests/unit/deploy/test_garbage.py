@@ -82,6 +82,13 @@ def test_the_digests_of_an_image() -> None:
     [
         (on_engine("p/a:10020-1-abc", "p/a:0123"), set(), set(), ("p/a:10020-1-abc", "p/a:0123")),
         (on_engine("p/a:10020-1-abc", "p/a:7-1-abc"), {"sha256:a"}, set(), ("p/a:10020-1-abc",)),
+        (on_engine("r:5/a:10020-1-abc", "r:5/a@sha256:a"), {"sha256:a"}, set(), ()),
+        (
+            on_engine("r:5/a:10020-1-abc", "r:5/b@sha256:a"),
+            {"sha256:a"},
+            set(),
+            ("r:5/a:10020-1-abc",),
+        ),
         (on_engine("p/a:0123"), set(), {"sha256:a"}, ("p/a:0123",)),
         (on_engine("p/a:0123"), {"sha256:a"}, {"sha256:a"}, ()),
         (on_engine("p/a:0123"), set(), set(), ()),
@@ -90,8 +97,8 @@ def test_the_digests_of_an_image() -> None:
 def test_what_goes_with_a_change(
     found: EngineImage, keep: set[str], candidates: set[str], dropped: tuple[str, ...]
 ) -> None:
-    """An image of the change goes whole; of one that others use only the change's own tags; what
-    nobody has spoken of stays for prune."""
+    """An image of the change goes whole; of one that others use only the change's own tags, unless
+    the digest that others name would go with them; what nobody has spoken of stays for prune."""
     assert dropped == garbage.references_to_drop(
         found, keep=keep, candidates=candidates, change=10020
     )
