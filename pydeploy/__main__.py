@@ -68,7 +68,7 @@ def _step(env_vars: Mapping[str, str]) -> int:
 
     try:
         place = folder.open_folder(env_vars.get(folder.VARIABLE), Path.cwd())
-    except errors.PydeployError as failure:
+    except (errors.PydeployError, errors.Interrupted) as failure:
         return _report(failure, is_json=False)
     with console.collecting() as told:
         code = _run(["step"], is_json=True)

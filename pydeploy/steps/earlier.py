@@ -5,6 +5,7 @@ The runner gives each step a folder of its own, all of them beside each other.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from pydeploy.steps.outcome import JSON, PROPERTIES
 
 KEPT = 7 * 86400  # seconds
 _GIVEN = "given.json"
-_OURS = {JSON, PROPERTIES, _GIVEN}
+_OURS = {JSON, PROPERTIES, _GIVEN, "bootstrap.sh", "requirements.txt"}
 _LARGEST = 10_000_000  # bytes
 _TOLD_OF = ("deploy", "promote", "remove", "build", "check")  # the weightiest first
 
@@ -37,7 +38,7 @@ def of_build(mine: Path, build: str) -> Path | None:
         return None
     found = [
         (one, document)
-        for one in sorted(_beside(mine), key=lambda folder: folder.stat().st_mtime_ns)
+        for _, one in sorted(_beside(mine))
         if (document := _read(one / JSON)).get("build") == build
         and document.get("step") in _TOLD_OF
     ]
@@ -51,18 +52,20 @@ def of_build(mine: Path, build: str) -> Path | None:
 def forget(mine: Path, now: float | None = None) -> None:
     """Delete results older than KEPT; a folder that holds anything else is nobody's to delete."""
     moment = time.time() if now is None else now
-    for one in _beside(mine):
-        if moment - one.stat().st_mtime > KEPT and set(os.listdir(one)) <= _OURS:
-            for file in one.iterdir():
-                file.unlink(missing_ok=True)
-            one.rmdir()
+    for written, one in list(_beside(mine)):
+        with contextlib.suppress(OSError):  # another branch of the pipeline does the same
+            if moment - written > KEPT and set(os.listdir(one)) <= _OURS:
+                for file in one.iterdir():
+                    file.unlink()
+                one.rmdir()
 
 
-def _beside(mine: Path) -> Iterator[Path]:
-    """The other folders that hold a result."""
+def _beside(mine: Path) -> Iterator[tuple[float, Path]]:
+    """The other folders that hold a result, and when it was written."""
     for one in mine.parent.iterdir():
-        if one != mine and not one.is_symlink() and (one / JSON).is_file():
-            yield one
+        with contextlib.suppress(OSError):
+            if one != mine and not one.is_symlink():
+                yield (one / JSON).stat().st_mtime, one
 
 
 def _read(file: Path) -> dict[str, Any]:

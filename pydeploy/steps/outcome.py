@@ -99,13 +99,9 @@ class Outcome:
             for one in document.get("findings", [])
         ]
         if self.code == 0:
-            links = [f"{document['environment']}: {document['url']}"] if _has_link(document) else []
-            found += links or [f"{self.step}: {document['state']}"]
+            name = document.get("environment") or self.step
+            found.append(f"{name}: {document.get('url') or document['state']}")
         return found
-
-
-def _has_link(document: Mapping[str, Any]) -> bool:
-    return bool(document.get("url") and document.get("environment"))
 
 
 def _maps(step: str, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -143,6 +143,20 @@ def test_a_failing_change_is_its_authors_turn(
     assert live.containers(change) == []
 
 
+def test_the_log_of_a_one_shot_is_on_the_console(jenkins: Jenkins, change: int, web: Web) -> None:
+    """It is the result of such a service."""
+    compose = """
+    services:
+      job:
+        image: pydeploy-test/python:1
+        command: ["echo", "built 7 packages"]
+    """
+    root = web(compose)
+    ended = jenkins.run("return deepinDeploy()", root, **gerrit(change, 1, committed(root)))
+    assert ended.returned["state"] == "completed"
+    assert "built 7 packages" in ended.console
+
+
 def test_a_site_that_is_away_is_the_operators_turn(
     jenkins: Jenkins, web: Web, tmp_path: Path
 ) -> None:

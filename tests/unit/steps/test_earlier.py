@@ -24,7 +24,7 @@ def results(tmp_path: Path) -> Any:
         folder = tmp_path / name
         folder.mkdir()
         (folder / "result.json").write_text(json.dumps({"step": step, "build": build, **more}))
-        os.utime(folder, (1000 + len(made), 1000 + len(made)))
+        os.utime(folder / "result.json", (1000 + len(made), 1000 + len(made)))
         made.append(folder)
         return folder / "result.json"
 
@@ -67,8 +67,8 @@ def test_other_builds_and_reports_are_not_told(tmp_path: Path, results: Any) -> 
 def test_old_results_go(tmp_path: Path, results: Any) -> None:
     """After a week; what holds anything else stays, and so does mine."""
     old, foreign = results("old", "deploy").parent, results("foreign", "deploy").parent
+    (old / "bootstrap.sh").write_text("")
     (foreign / "notes").write_text("")
-    os.utime(foreign, (0, 0))
     mine = results("mine", "deploy").parent
     earlier.forget(mine, now=1000 + earlier.KEPT + 100)
     assert (False, True, True) == (old.exists(), foreign.exists(), mine.exists())

@@ -157,7 +157,8 @@ def test_the_status_of_one_and_of_all() -> None:
 def test_the_console_shows_the_link() -> None:
     """In place of the JSON."""
     assert ["10020: http://10020.deploy.deepin.test"] == of("deploy", RUNNING).lines()
-    assert ["remove: removed"] == of("remove", {"state": "removed"}).lines()
+    assert ["x: removed"] == of("remove", {"environment": "x", "state": "removed"}).lines()
+    assert ["check: passed"] == of("check", {"findings": []}).lines()
     assert [] == of("deploy", {"error": {}}, code=4).lines()
 
 
