@@ -1,6 +1,7 @@
 package com.deepin.pydeploy.live
 
 import com.deepin.pydeploy.StepTest
+import com.lesfurets.jenkins.unit.cps.PipelineTestHelperCPS
 import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
@@ -14,6 +15,16 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 class Live extends StepTest {
 
     Map asked
+
+    /** That everything can be kept is the other tests' to see, and takes its time. */
+    Live() {
+        helper = new PipelineTestHelperCPS() {
+            @Override
+            Object roundtripSerialization(Object object) {
+                return object
+            }
+        }
+    }
 
     static void main(String[] arguments) {
         Live live = new Live(asked: new JsonSlurper().parse(new File(arguments[0]), 'UTF-8') as Map)
