@@ -109,9 +109,9 @@ def test_text_of_a_change_arrives_unchanged(
     texts = [text.format(marker=marker) for text in NASTY]
     topic, owner = "\n".join(texts), "".join(reversed(texts))  # the latter looks like a flag
     root = web()
-    variables = gerrit(change, 1, committed(root), GERRIT_TOPIC=topic)
-    call = f"return deepinDeploy(owner: new String({list(owner.encode())} as byte[], 'UTF-8'))"
-    assert jenkins.run(call, root, **variables).returned["state"] == "running"
+    variables = gerrit(change, 1, committed(root), GERRIT_TOPIC=topic, SAID=owner)
+    ended = jenkins.run("return deepinDeploy(owner: env.SAID)", root, **variables)
+    assert ended.returned["state"] == "running"
     record = live.store.environment(str(change))
     assert record is not None
     assert record.change is not None
