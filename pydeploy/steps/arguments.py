@@ -142,7 +142,7 @@ def argv(asked: Asked) -> list[str]:
     """The ordinary command line.  A value is one word with its flag, so it is never a flag."""
     for name in asked.step.needs:
         if name not in asked.arguments:
-            raise UsageError(f"{asked.name} needs {name}", hint=f"pass {name}: '...'")
+            raise UsageError(f"{asked.name} needs {name}", hint=f"give {name}{_else(name)}")
     before = _words(COMMON, asked.arguments)
     flags = _words(asked.step.arguments, asked.arguments)
     by_position = [
@@ -151,6 +151,13 @@ def argv(asked: Asked) -> list[str]:
         if not argument.flag and name in asked.arguments
     ]
     return [*before, asked.step.command, "--json", *flags, "--", *by_position]
+
+
+def _else(name: str) -> str:
+    """Where else it could have come from."""
+    if name == "change":
+        return "; only in a build of a change it is known, and elsewhere there is nothing to report"
+    return "; only in a build of a change it is known" if name == "environment" else ""
 
 
 def _words(known: Mapping[str, Argument], given: Mapping[str, Any]) -> list[str]:
