@@ -99,4 +99,17 @@ class DeepinPipelineTest extends StepTest {
         assert tool.steps == ['check', 'build', 'deploy', 'status', 'notify']
         assert tool.asked.last().arguments.subMap(['text', 'to']) == [text: 'docs 7: done http://ci/7/', to: ['team']]
     }
+
+    /** These tests notice what Jenkins could not keep, such as a Matcher. */
+    @Test
+    void 'what cannot be kept is noticed'() {
+        String text = "deepinPipeline(verify: { result -> def matcher = ('x' =~ /x/); echo('a'); echo('b') })"
+        Exception problem = null
+        try {
+            run(text)
+        } catch (Exception caught) {
+            problem = caught
+        }
+        assert problem?.cause instanceof NotSerializableException
+    }
 }
