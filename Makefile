@@ -1,5 +1,5 @@
 # What people and the build call.  Everything runs in .venv, which platform/setup.sh makes.
-.PHONY: setup check lint test demo demo-down bench lock wheels release clean
+.PHONY: setup check lint test groovy demo demo-down bench lock wheels release clean
 PY := .venv/bin/python
 
 # Packages, engine, base image, virtual environment: what pydeploy needs to run.
@@ -18,7 +18,7 @@ lint:
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
-# Everything, on real parts: each of the two workers brings up a site of its own.  All three are
+# Everything, on real parts: each of the two workers brings up a site of its own.  All of them are
 # run, whatever the first one says.
 test:
 	platform/setup.sh --test
@@ -26,8 +26,13 @@ test:
 	@code=0; \
 	$(MAKE) -s lint || code=$$?; \
 	$(PY) -m pytest tests/unit -n 4 || code=$$?; \
+	$(MAKE) -s groovy || code=$$?; \
 	$(PY) -m pytest tests/integration -n 2 --dist loadfile || code=$$?; \
 	exit $$code
+
+# The Jenkins steps: CodeNarc, then their tests, CPS-transformed as Jenkins does it.
+groovy:
+	cd tests/groovy && mvn -B -ntp test
 
 # The unit tests start and kill etcds of their own.
 .venv/bin/etcd:

@@ -86,8 +86,8 @@ if [ "$mode" = --test ]; then
     install_packages chromium chromium-driver shellcheck bind9-dnsutils iproute2 busybox-static openssl
     # The other end of an engine that is reached by ssh; the tests start it, on an address of theirs.
     install_packages openssh-server openssh-client
-    # A real Gerrit for the tests, made of parts from Maven's repository.
-    install_packages maven default-jdk-headless
+    # The Jenkins steps in vars/ are Groovy; a real Gerrit is made of parts from Maven's repository.
+    install_packages maven openjdk-17-jdk-headless
     sh "$here/trixie.sh"
     # shellcheck disable=SC2046 # a list of words is wanted
     install_packages $(from_trixie etcd-client)

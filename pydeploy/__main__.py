@@ -7,6 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydeploy.errors import Interrupted, PydeployError
 
 
@@ -46,46 +48,91 @@ def _leave(code: int) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code."""
-    import click
-
-    from pydeploy import cli, errors, interrupts
+    from pydeploy import interrupts
 
     interrupts.install()
+    if arguments == ["step"]:
+        return _step(os.environ)
+    return _run(arguments, is_json="--json" in arguments)
+
+
+def _step(env_vars: Mapping[str, str]) -> int:
+    """A step of a pipeline: what would be its JSON on stdout is written into the result's folder.
+
+    In every case: the folder is opened before anything else is done.
+    """
+    from pathlib import Path
+
+    from pydeploy import console, errors, interrupts
+    from pydeploy.steps import arguments, folder, outcome
+
+    try:
+        place = folder.open_folder(env_vars.get(folder.VARIABLE), Path.cwd())
+    except (errors.PydeployError, errors.Interrupted) as failure:
+        return _report(failure, is_json=False)
+    with console.collecting() as told:
+        code = _run(["step"], is_json=True)
+    with interrupts.held_back():
+        result = outcome.Outcome(
+            step=arguments.name_of(env_vars.get(arguments.VARIABLE)),
+            code=code,
+            told=told,
+            build=env_vars.get("BUILD_URL", ""),
+            place=place.path,
+        )
+        try:
+            result.write(place)
+        except OSError as problem:
+            console.say(f"error: the result cannot be written to {place.path}: {problem.strerror}")
+            return code or 1
+    for line in result.lines():
+        console.say(line)
+    return code
+
+
+def _run(arguments: list[str], *, is_json: bool) -> int:
+    import click
+
+    from pydeploy import cli, errors
+
     try:
         code = cli.pydeploy.main(args=arguments, prog_name="pydeploy", standalone_mode=False)
     except (errors.PydeployError, errors.Interrupted) as failure:
-        return _report(failure, arguments)
+        return _report(failure, is_json=is_json)
     except errors.Superseded as newer:
         from pydeploy import console
 
         console.say(f"superseded by {newer.by}")
+        if is_json:
+            console.out_json({"state": "superseded", "superseded_by": newer.by})
         return 0
     except (KeyboardInterrupt, click.Abort):
+        _print_result(errors.Interrupted(2).as_dict(), is_json=is_json)
         return 130
     except click.ClickException as wrong:
         wrong.show(sys.stderr)
         usage = errors.UsageError(wrong.format_message())
-        _print_result(usage.as_dict(), arguments)
+        _print_result(usage.as_dict(), is_json=is_json)
         return usage.exit_code
     except (Exception, SystemExit) as bug:  # the boundary itself: what errors.py has not is a bug
         if _is_reader_gone():  # click makes a SystemExit of a broken pipe
             return 0
-        return _bug(bug, arguments)
+        return _bug(bug, is_json=is_json)
     return code if isinstance(code, int) else 0  # an int is what `ctx.exit` was called with
 
 
-def _print_result(error: dict[str, Any], arguments: list[str]) -> None:
+def _print_result(error: dict[str, Any], *, is_json: bool) -> None:
     from pydeploy import console
 
-    if "--json" in arguments:
+    if is_json:
         console.out_json({"error": error})
 
 
-def _report(failure: PydeployError | Interrupted, arguments: list[str]) -> int:
+def _report(failure: PydeployError | Interrupted, *, is_json: bool) -> int:
     from pydeploy import console
 
     if not failure.is_printed:
-        _print_result(failure.as_dict(), arguments)
+        _print_result(failure.as_dict(), is_json=is_json)
     console.say(f"error: {failure.message}")
     if failure.logs:
         console.say("last lines of its output:")
@@ -98,7 +145,7 @@ def _report(failure: PydeployError | Interrupted, arguments: list[str]) -> int:
     return failure.exit_code
 
 
-def _bug(bug: BaseException, arguments: list[str]) -> int:
+def _bug(bug: BaseException, *, is_json: bool) -> int:
     import traceback
 
     from pydeploy import console, errors
@@ -106,7 +153,7 @@ def _bug(bug: BaseException, arguments: list[str]) -> int:
     traceback.print_exc()
     report = "please report it with the lines above"
     told = errors.PydeployError(f"a bug in pydeploy: {bug}", hint=report).as_dict()
-    _print_result(told | {"class": type(bug).__name__}, arguments)
+    _print_result(told | {"class": type(bug).__name__}, is_json=is_json)
     console.say(f"error: this is a bug in pydeploy; {report}")
     return 1
 

@@ -43,6 +43,7 @@ COMMANDS = {
     "stop-build": "Stop a build in Jenkins.",
     "report": "Tell a change in Gerrit what came of it, and vote.",
     "notify": "Say something in the team's chats.",
+    "step": "Run one step of a Jenkins pipeline, for vars/.",
     "watch": "Print every change as a line of JSON.",
     "gateway": "Keep the gateway in step with the routes.",
     "dns": "Print resolver configuration for the site's names.",

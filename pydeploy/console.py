@@ -20,6 +20,7 @@ _CONTROL = re.compile(
 
 _SHORTEST = 6  # characters of a value that is hidden: `true` would be all over
 _hidden: tuple[str, ...] = ()  # for the time of `hiding`; a process runs one command
+_collected: list[Any] | None = None  # for the time of `collecting`
 
 
 def safe(text: str) -> str:
@@ -78,8 +79,22 @@ def out(text: str) -> None:
     print(hidden(text), flush=True)
 
 
+@contextmanager
+def collecting() -> Iterator[list[Any]]:
+    """What `out_json` is given in the block comes into this list, and not on stdout."""
+    global _collected
+    before, _collected = _collected, []
+    try:
+        yield _collected
+    finally:
+        _collected = before
+
+
 def out_json(value: Any) -> None:
-    """One JSON document on stdout."""
+    """One JSON document on stdout, or into the list of `collecting`."""
+    if _collected is not None:
+        _collected.append(_hidden_in(value))
+        return
     print(json.dumps(_hidden_in(value), indent=2, sort_keys=False, default=str), flush=True)
 
 

@@ -8,10 +8,12 @@ terminal), notices within seconds that the other side is gone, and ends with us.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,9 +32,15 @@ class Broken(Exception):
     """ssh did not get there; the text is what it said."""
 
 
-def argv(host: str, here: Path) -> tuple[str, ...]:
-    """The command for `ssh://[user@]machine[:port][/socket]`, with its socket at `here`."""
+def argv(host: str, here: Path, env_vars: Mapping[str, str]) -> tuple[str, ...]:
+    """The command for `ssh://[user@]machine[:port][/socket]`, with its socket at `here`.
+
+    A key that a pipeline binds ($PYDEPLOY_ENGINE_SSH_KEY, a file) is the only one that is tried;
+    the user that comes with it counts where the host names none.
+    """
     url = urlsplit(host)
+    key = env_vars.get("PYDEPLOY_ENGINE_SSH_KEY")
+    user = url.username or (env_vars.get("PYDEPLOY_ENGINE_SSH_USERNAME") if key else None)
     there = url.path.rstrip("/") or ENGINE_SOCKET
     options = {
         "BatchMode": "yes",
@@ -46,7 +54,8 @@ def argv(host: str, here: Path) -> tuple[str, ...]:
     return (
         "ssh", "-N", "-T",
         *(word for name, value in options.items() for word in ("-o", f"{name}={value}")),
-        *(("-l", url.username) if url.username else ()),
+        *(("-o", "IdentitiesOnly=yes", "-i", key) if key else ()),
+        *(("-l", user) if user else ()),
         *(("-p", str(url.port)) if url.port else ()),
         "-L", f"{here}:{there}",
         "--", url.hostname or "",
@@ -92,7 +101,9 @@ class Tunnel:
             self._here = self._owned.enter_context(scratch.folder(_BASE)) / "engine.sock"
         self._here.unlink(missing_ok=True)  # of the one before
         try:
-            self._ssh = shell.Companion(argv(self._host, self._here), env_vars=shell.scrubbed())
+            self._ssh = shell.Companion(
+                argv(self._host, self._here, os.environ), env_vars=shell.scrubbed()
+            )
         except FileNotFoundError as absent:
             raise Broken("there is no ssh on PATH") from absent
         self._owned.callback(self._ssh.stop)

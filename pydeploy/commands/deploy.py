@@ -55,8 +55,8 @@ def command(
         ),
     )
     options.print_outcome(outcome, as_json)
-    if outcome.state == "completed" and not as_json:
+    if outcome.state == "completed":
         from pydeploy.deploy import logs
 
-        log = logs.kept(session.open_session(site, engine), outcome.environment)
-        console.out(console.safe(log.rstrip()))
+        log = console.safe(logs.kept(session.open_session(site, engine), outcome.environment))
+        (console.say if as_json else console.out)(log.rstrip())

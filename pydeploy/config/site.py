@@ -426,13 +426,40 @@ def locate(flag: str | None, env_vars: Mapping[str, str]) -> Path:
 
 def load(flag: str | None = None, env_vars: Mapping[str, str] | None = None) -> Site:
     """The site; SiteConfigError lists every problem of the file."""
-    path = locate(flag, os.environ if env_vars is None else env_vars)
+    variables = os.environ if env_vars is None else env_vars
+    path = locate(flag, variables)
     if not path.is_file():
         raise SiteConfigError(
             f"no site file at {path}",
             hint="pass --site FILE or set PYDEPLOY_SITE; `pydeploy config example site` prints one",
         )
-    return files.read(path, Site, SiteConfigError)
+    return _with_logins(files.read(path, Site, SiteConfigError), variables)
+
+
+def _with_logins(site: Site, env_vars: Mapping[str, str]) -> Site:
+    """What comes with a password that a pipeline binds: its user, where the file names none.
+
+    Certificates that are bound take the place of the agent's own: those need not be there.
+    """
+
+    def named(section: Etcd | Registry, variable: str) -> Any:
+        username = section.username or env_vars.get(variable) or None
+        return section.model_copy(update={"username": username})
+
+    certificates = env_vars.get("PYDEPLOY_ENGINE_TLS")
+    engines = {
+        name: engine.model_copy(update={"tls": Path(certificates)})
+        if certificates and engine.tls
+        else engine
+        for name, engine in site.engines.items()
+    }
+    return site.model_copy(
+        update={
+            "etcd": named(site.etcd, "PYDEPLOY_ETCD_USERNAME"),
+            "registry": named(site.registry, "PYDEPLOY_REGISTRY_USERNAME"),
+            "engines": engines,
+        }
+    )
 
 
 def schema() -> dict[str, Any]:

@@ -73,6 +73,31 @@ def remote_name(root: Path) -> str | None:
     return url.strip().rstrip("/").removesuffix(".git").rsplit("/", 1)[-1] if url else None
 
 
+def origin(root: Path) -> str:
+    """The URL that the checkout came from; empty when there is none."""
+    return (_git(root, "config", "--get", "remote.origin.url") or "").strip()
+
+
+def head(root: Path) -> str:
+    """The commit that is checked out; empty without one."""
+    return _head(root) or ""
+
+
+def refs_at_head(root: Path) -> tuple[str, ...]:
+    """Full names of all refs that point at HEAD."""
+    listed = _git(root, "for-each-ref", "--points-at=HEAD", "--format=%(refname)") or ""
+    return tuple(listed.splitlines())
+
+
+def fetched(root: Path) -> str:
+    """FETCH_HEAD as it is: commit, tab, note, tab, `'<ref>' of <URL>` in each line."""
+    path = (_git(root, "rev-parse", "--git-path", "FETCH_HEAD") or "").rstrip("\n")
+    try:
+        return (root / path).read_text(errors="replace") if path else ""
+    except OSError:
+        return ""
+
+
 def _head(root: Path) -> str | None:
     text = (_git(root, "rev-parse", "--verify", "HEAD^{commit}") or "").strip()
     return text if _SHA.fullmatch(text) else None

@@ -28,7 +28,7 @@ LAYERS = (
     {"clients"},
     {"state"},
     {"repository", "images", "gateway", "platform", "jenkins", "scaffold", "reporters"},
-    {"deploy"},
+    {"deploy", "steps"},
     {"cli", "commands"},
     {"__main__"},
 )

@@ -24,6 +24,7 @@ from pydeploy.config.site import Site
 from pydeploy.deploy import failpoints, plan
 from pydeploy.repository.catalogue import CATALOGUE
 from pydeploy.state.keys import Keys
+from pydeploy.steps.table import COMMON, STEPS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -128,6 +129,49 @@ def test_every_command_that_is_shown_exists_with_its_options(page: str, line: st
         flags |= options(known)
     used = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
     assert used <= flags, f"{page}: {line}"
+
+
+# -- steps of a pipeline ----------------------------------------------------------------
+
+_HELPED = re.compile(r"^- (\w+) \(", re.MULTILINE)
+_STEPS = sorted(path.stem for path in (ROOT / "vars").glob("deepin*.groovy"))
+
+
+def helped(step: str) -> set[str]:
+    """The arguments that its help names; tests/groovy holds help and source together."""
+    return set(_HELPED.findall(text(f"vars/{step}.txt")))
+
+
+@pytest.mark.parametrize("step", _STEPS)
+def test_every_step_is_documented_with_its_arguments(step: str) -> None:
+    """Its row in docs/jenkins.md names them all, and no other; what is shared has a place of its
+    own."""
+    page = text("docs/jenkins.md")
+    cells = dict(_ROW.findall(section(page, "Steps")))[step].split(" | ")
+    shared = {name for name in helped(step) if name == "site" or name.endswith("CredentialsId")}
+    assert set(re.findall(r"`(\w+)`", cells[0])) == helped(step) - shared
+    assert all(f"`{name}`" in page for name in shared)
+
+
+@pytest.mark.parametrize("step", _STEPS)
+def test_a_step_takes_what_the_tool_knows(step: str) -> None:
+    """The steps' arguments are those of the table; deepinPipeline's are its own."""
+    name = step.removeprefix("deepin").lower()
+    if name in STEPS:
+        own = {one for one in helped(step) if not one.endswith("CredentialsId")}
+        assert own == {*COMMON, *STEPS[name].arguments}
+    else:
+        assert name == "pipeline"
+
+
+def test_every_credential_is_documented() -> None:
+    """Its argument and its global variable are in the table, and the reverse."""
+    rows = _ROW.findall(section(text("docs/jenkins.md"), "3. Credentials"))
+    used = {name for step in _STEPS for name in helped(step) if name.endswith("CredentialsId")}
+    assert {name for name, _ in rows} == used
+    for name, rest in rows:
+        system = name.removesuffix("CredentialsId").upper()
+        assert f"`PYDEPLOY_{system}_CREDENTIALS_ID`" in rest
 
 
 # -- configuration ----------------------------------------------------------------------

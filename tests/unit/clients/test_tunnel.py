@@ -46,14 +46,23 @@ def test_the_command() -> None:
         "-o", "ServerAliveInterval=3", "-o", "ServerAliveCountMax=3",
         "-o", "ExitOnForwardFailure=yes", "-o", "ControlPath=none", "-o", "ForwardAgent=no",
         "-l", "ci", "-p", "2222", "-L", "/t/engine.sock:/run/x.sock", "--", "engine-1",
-    ) == tunnel.argv("ssh://ci@engine-1:2222/run/x.sock", Path("/t/engine.sock"))  # fmt: skip
+    ) == tunnel.argv("ssh://ci@engine-1:2222/run/x.sock", Path("/t/engine.sock"), {})  # fmt: skip
 
 
 def test_the_shortest_command() -> None:
     """User and port are ssh's own configuration's to say; the socket is the usual one."""
-    words = tunnel.argv("ssh://engine-1", Path("/t/engine.sock"))
+    words = tunnel.argv("ssh://engine-1", Path("/t/engine.sock"), {})
     assert ("-L", "/t/engine.sock:/var/run/docker.sock", "--", "engine-1") == words[-4:]
     assert not {"-l", "-p"} & set(words)
+
+
+def test_a_key_that_a_pipeline_binds() -> None:
+    """No other one is tried; its user is ours where site.yml names none."""
+    bound = {"PYDEPLOY_ENGINE_SSH_KEY": "/k", "PYDEPLOY_ENGINE_SSH_USERNAME": "ci"}
+    words = tunnel.argv("ssh://engine-1", Path("/t/engine.sock"), bound)
+    assert ("-o", "IdentitiesOnly=yes", "-i", "/k", "-l", "ci") == words[-10:-4]
+    assert "root" in tunnel.argv("ssh://root@engine-1", Path("/t/engine.sock"), bound)
+    assert "-l" not in tunnel.argv("ssh://x", Path("/t"), {"PYDEPLOY_ENGINE_SSH_USERNAME": "ci"})
 
 
 def test_it_is_opened_once_and_ends_with_its_owner(ssh: Ssh, tmp_path: Path) -> None:

@@ -261,3 +261,26 @@ def test_where_gerrit_is() -> None:
     assert "https://x.test/gerrit" == parse("gerrit: {url: 'https://x.test/gerrit/'}").gerrit.url
     for address in ("gerrit", "ci-bot@gerrit.test", "ci-bot@gerrit.test:29418"):
         assert address == parse(f"gerrit: {{ssh: '{address}'}}").gerrit.ssh
+
+
+# -- what a pipeline binds --------------------------------------------------------------
+
+
+def test_users_come_with_their_passwords(tmp_path: Path) -> None:
+    """Where the file names none; certificates take the place of a tcp:// engine's folder only."""
+    file = tmp_path / "site.yml"
+    file.write_text(
+        "etcd: {username: deployer}\n"
+        "default_engine: a\n"
+        "engines: {a: {host: 'tcp://a:2376', tls: /etc/a}, b: {host: 'ssh://b'}}\n"
+    )
+    bound = {
+        "PYDEPLOY_ETCD_USERNAME": "bound",
+        "PYDEPLOY_REGISTRY_USERNAME": "bound",
+        "PYDEPLOY_ENGINE_TLS": "/bound",
+    }
+    found = site.load(str(file), bound)
+    assert ("deployer", "bound") == (found.etcd.username, found.registry.username)
+    assert [Path("/bound"), None] == [found.engines[name].tls for name in "ab"]
+    plain = site.load(str(file), {})
+    assert (None, Path("/etc/a")) == (plain.registry.username, plain.engines["a"].tls)

@@ -114,6 +114,24 @@ def test_remote_name(root: Path) -> None:
     assert git.remote_name(root) == "hello-web"
 
 
+def test_what_is_checked_out(root: Path) -> None:
+    """The commit, the refs that name it, where it came from, and what was fetched."""
+    assert ("", (), "", "") == (
+        git.head(root),
+        git.refs_at_head(root),
+        git.origin(root),
+        git.fetched(root),
+    )
+    head = _commit(root)
+    _git(root, "update-ref", "refs/changes/20/10020/3", "HEAD")
+    _git(root, "remote", "add", "origin", "ssh://review.example.invalid:29418/docs/hello-web.git")
+    _git(root, "fetch", "-q", ".", "refs/changes/20/10020/3")
+    assert head == git.head(root)
+    assert "refs/changes/20/10020/3" in git.refs_at_head(root)
+    assert "ssh://review.example.invalid:29418/docs/hello-web.git" == git.origin(root)
+    assert f"{head}\t\t'refs/changes/20/10020/3' of ." == git.fetched(root).strip()
+
+
 def test_is_quick(root: Path) -> None:
     """At most 30 ms for a small repository, the best of five on a busy machine."""
     _commit(root)

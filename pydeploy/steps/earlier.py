@@ -1,0 +1,92 @@
+"""Results of earlier steps: which one a report is about, and which ones have had their time.
+
+The runner gives each step a folder of its own, all of them beside each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydeploy.steps.folder import Folder
+from pydeploy.steps.outcome import JSON, PROPERTIES
+
+KEPT = 7 * 86400  # seconds
+_GIVEN = "given.json"
+_OURS = {JSON, PROPERTIES, _GIVEN, "bootstrap.sh", "requirements.txt"}
+_LARGEST = 10_000_000  # bytes
+_TOLD_OF = ("deploy", "promote", "remove", "build", "check")  # the weightiest first
+
+
+def path_of(given: Mapping[str, Any], mine: Folder) -> Path:
+    """The JSON of a result that a pipeline hands back: its file, or on another agent a new one."""
+    if (file := given.get("file")) and isinstance(file, str) and Path(file).is_file():
+        return Path(file)
+    mine.write(_GIVEN, json.dumps({_snaked(key): _told(one) for key, one in given.items()}))
+    return mine.path / _GIVEN
+
+
+def of_build(mine: Path, build: str) -> Path | None:
+    """What this build has to tell: its first failure, else what its weightiest step gave back."""
+    if not build:
+        return None
+    found = [
+        (one, document)
+        for _, one in sorted(_beside(mine))
+        if (document := _read(one / JSON)).get("build") == build
+        and document.get("step") in _TOLD_OF
+    ]
+    failed = [one for one, document in found if "error" in document]
+    if failed:
+        return failed[0] / JSON
+    newest = {document["step"]: one for one, document in found}
+    return next((newest[step] / JSON for step in _TOLD_OF if step in newest), None)
+
+
+def forget(mine: Path, now: float | None = None) -> None:
+    """Delete results older than KEPT; a folder that holds anything else is nobody's to delete."""
+    moment = time.time() if now is None else now
+    for written, one in list(_beside(mine)):
+        with contextlib.suppress(OSError):  # another branch of the pipeline does the same
+            if moment - written > KEPT and set(os.listdir(one)) <= _OURS:
+                for file in one.iterdir():
+                    file.unlink()
+                one.rmdir()
+
+
+def _beside(mine: Path) -> Iterator[tuple[float, Path]]:
+    """The other folders that hold a result, and when it was written."""
+    for one in mine.parent.iterdir():
+        with contextlib.suppress(OSError):
+            if one != mine and not one.is_symlink():
+                yield (one / JSON).stat().st_mtime, one
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        if file.is_symlink() or file.stat().st_size > _LARGEST:
+            return {}
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _snaked(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)
+
+
+def _told(value: Any) -> Any:
+    """As a command tells it; the numbers in it came as text."""
+    if not isinstance(value, dict):
+        return value
+    whole = {_snaked(key): one for key, one in value.items()}
+    if str(whole.get("exit_code", "")).isdigit():
+        whole["exit_code"] = int(whole["exit_code"])
+    return whole

@@ -1,0 +1,27 @@
+/** The stages of deepinPipeline: those of a change that is open, or the one of a change that is closed. */
+Map call(Map all) {
+    Map common = all.subMap(['site', 'etcdCredentialsId', 'registryCredentialsId', 'engineCredentialsId'])
+    Map result = [:]
+    if (env.GERRIT_EVENT_TYPE in ['change-abandoned', 'change-merged']) {
+        stage('Remove') {
+            result = deepinRemove(common)
+        }
+        return result
+    }
+    stage('Check') {
+        deepinCheck(all.subMap(['site', 'folder']))
+    }
+    stage('Build') {
+        deepinBuild(common + all.subMap(['folder', 'engine']))
+    }
+    stage('Deploy') {
+        result = deepinDeploy(common + all.subMap(['folder', 'name', 'ttl', 'data', 'dataFrom', 'engine']))
+    }
+    stage('Verify') {
+        Map found = deepinStatus(environment: result.environment, site: all.site,
+            etcdCredentialsId: all.etcdCredentialsId, engineCredentialsId: all.engineCredentialsId)
+        echo(found.environment + ' is ' + found.state + ', ' + (found.health ?: 'done'))
+        all.verify.call(result)
+    }
+    return result
+}
