@@ -44,6 +44,7 @@ class Jenkins:
     classpath: str
     folder: Path  # for its own files
     env_vars: dict[str, str] = field(default_factory=dict)  # that every build has
+    credentials: dict[str, Any] = field(default_factory=dict)  # by id: kind, secrets
 
     def start(self, jenkinsfile: str, workspace: Path, **env_vars: str) -> Build:
         folder = self.folder / f"build{len(list(self.folder.iterdir()))}"
@@ -52,6 +53,7 @@ class Jenkins:
         asked = {
             "jenkinsfile": jenkinsfile,
             "workspace": str(workspace),
+            "credentials": self.credentials,
             "env": {**self.env_vars, "BUILD_URL": f"http://ci.test/{folder.name}/", **env_vars},
             **{name: str(folder / name) for name in ("console", "pid", "aborted", "outcome")},
         }

@@ -129,8 +129,13 @@ abstract class StepTest extends BasePipelineTestCPS {
                 throw new AbortException("Credentials '${it.credentialsId}' is of another type")
             }
             bound.add(it)
-            it.keySet().findAll { String key -> key.endsWith('ariable') }.collect { String key -> "${it[key]}=${it.credentialsId}:${key}" as String }
+            it.keySet().findAll { String key -> key.endsWith('ariable') }.collect { String key -> "${it[key]}=${secret(it.credentialsId, key)}" as String }
         }
+    }
+
+    /** What a variable of a binding gets. */
+    String secret(String id, String key) {
+        return "${id}:${key}"
     }
 
     /** Enough of a declarative pipeline: stages in their order, then what `post` says of their end. */

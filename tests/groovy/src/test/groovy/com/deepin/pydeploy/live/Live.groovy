@@ -9,8 +9,9 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 /**
  * Runs one pipeline whose `sh` is a real one, for tests/integration/test_steps.py.
  *
- * Takes a JSON file: {jenkinsfile, workspace, env, console, pid, aborted, outcome}, the last four of
- * them paths; writes what came of it to `outcome`.
+ * Takes a JSON file: {jenkinsfile, workspace, env, credentials, console, pid, aborted, outcome}, the
+ * last four of them paths; writes what came of it to `outcome`. `credentials` is id → {kind, secrets},
+ * the class of the binding that fits, and what each of its variables gets.
  */
 class Live extends StepTest {
 
@@ -45,6 +46,7 @@ class Live extends StepTest {
     private void go() {
         Map outcome = [:]
         binding.setVariable('env', [:] + asked.env)
+        credentials = asked.credentials.collectEntries { id, one -> [id, one.kind] }
         try {
             outcome.returned = run(asked.jenkinsfile)
         } catch (Exception problem) {
@@ -53,6 +55,11 @@ class Live extends StepTest {
         outcome += [result: currentBuild.result, description: currentBuild.description,
                     archived: archived, echoed: echoed, shells: shells]
         new File(asked.outcome).setText(JsonOutput.toJson(outcome), 'UTF-8')
+    }
+
+    @Override
+    String secret(String id, String key) {
+        return asked.credentials[id].secrets[key]
     }
 
     /** As Jenkins runs it; a build that is aborted meanwhile ends so, whatever the exit code. */
