@@ -42,6 +42,7 @@ COMMANDS = {
     "build-log": "Print the console of a build in Jenkins.",
     "stop-build": "Stop a build in Jenkins.",
     "report": "Tell a change in Gerrit what came of it, and vote.",
+    "gerrit": "Do Gerrit's own work on a change.",
     "notify": "Say something in the team's chats.",
     "step": "Run one step of a Jenkins pipeline, for vars/.",
     "watch": "Print every change as a line of JSON.",

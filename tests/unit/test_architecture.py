@@ -27,7 +27,7 @@ LAYERS = (
     {"pydeploy", "errors", "durations", "names", "console", "interrupts", "config"},
     {"clients"},
     {"state"},
-    {"repository", "images", "gateway", "platform", "jenkins", "scaffold", "reporters"},
+    {"repository", "images", "gateway", "platform", "jenkins", "gerrit", "scaffold", "reporters"},
     {"deploy", "steps"},
     {"cli", "commands"},
     {"__main__"},

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+from pydeploy.clients.gerrit import detail
+from pydeploy.clients.gerrit.detail import Detail, Found
 from pydeploy.clients.gerrit.model import (
+    PAGE,
     Account,
     Change,
     NotFound,
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 _MAGIC = b")]}'"  # before every answer, so that no browser takes it for a script
 _WHOLE = ("CURRENT_REVISION", "MESSAGES", "DETAILED_ACCOUNTS", "DETAILED_LABELS")
+_LISTED = ("CURRENT_REVISION", "DETAILED_ACCOUNTS", "DETAILED_LABELS")
+_SHOWN = ("ALL_REVISIONS", "DETAILED_ACCOUNTS", "DETAILED_LABELS")
 _LOOKED_AT = 25  # open changes, to see on what we may vote
 _TOO_MANY = 429
 _BUSY = (502, 503, 504)  # of a proxy in front, or a server that is starting
@@ -67,14 +72,16 @@ class Rest:
         return Account(username=str(found.get("username", number)), number=number)
 
     def change(self, number: int) -> Change:
-        us = self.account()  # first: a 404 here is about gerrit/url, not about the change
+        return _change(self._asked_for(number, _WHOLE), self.account())
+
+    def _asked_for(self, number: int, options: tuple[str, ...]) -> Any:
+        self.account()  # first: a 404 here is about gerrit/url, not about the change
         try:
-            found = self._get(f"/changes/{number}", *(("o", one) for one in _WHOLE))
+            return self._get(f"/changes/{number}", *(("o", one) for one in options))
         except Refused as refused:
             if refused.status == 404:
                 raise NotFound(refused.message, 404) from refused
             raise
-        return _change(found, us)
 
     def review(self, number: int, patchset: int, review: Review) -> dict[str, int]:
         path = f"/changes/{number}/revisions/{patchset}/review"
@@ -90,6 +97,36 @@ class Rest:
         allowed = [one.get("permitted_labels", {}).get(label, ()) for one in newest]
         votes = [int(vote) for one in allowed for vote in one]
         return (min(votes), max(votes)) if votes else (0, 0)
+
+    def query(self, text: str, limit: int) -> Found:
+        self.account()  # as for one change
+        found: list[dict[str, Any]] = []
+        is_more = True
+        while is_more and len(found) < limit:
+            page = self._get(
+                "/changes/",
+                ("q", text),
+                ("n", str(min(PAGE, limit - len(found)))),
+                ("S", str(len(found))),
+                *(("o", one) for one in _LISTED),
+            )
+            found += page
+            is_more = bool(page and page[-1].get("_more_changes"))
+        changes = tuple(detail.of_rest(one, self.where) for one in found[:limit])
+        return Found(changes=changes, is_more=is_more)
+
+    def show(self, number: int) -> Detail:
+        return detail.of_rest(self._asked_for(number, _SHOWN), self.where)
+
+    def abandon(self, number: int, message: str) -> None:
+        self._ask("POST", f"/changes/{number}/abandon", {"message": message} if message else {})
+
+    def rebase(self, number: int, onto: int | None) -> None:
+        body = {} if onto is None else {"base": str(onto)}
+        self._ask("POST", f"/changes/{number}/rebase", body)
+
+    def submit(self, number: int) -> None:
+        self._ask("POST", f"/changes/{number}/submit", {})
 
     def date(self) -> str:
         """What time it is there, as HTTP's Date header says."""

@@ -1,17 +1,31 @@
 """Gerrit by SSH, with the system's own `ssh`: its configuration, agents and jump hosts count.
 
 What we say goes in as JSON on stdin: words of a command line are split again by the server.
+Where a command of Gerrit's takes text as a word only, it is quoted for that, and begins with what
+is no dash.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydeploy.clients import shell
-from pydeploy.clients.gerrit.model import Account, Change, NotFound, Refused, Review, message
+from pydeploy.clients.gerrit import detail
+from pydeploy.clients.gerrit.detail import Detail, Found
+from pydeploy.clients.gerrit.model import (
+    PAGE,
+    Account,
+    Change,
+    NotFound,
+    Refused,
+    Review,
+    Unsupported,
+    message,
+)
 from pydeploy.errors import ServiceError
 
 _UNREACHABLE = 255  # ssh's own exit code; Gerrit's commands end with others
@@ -78,6 +92,59 @@ class Ssh:
 
     def may_vote(self, label: str) -> tuple[int, int] | None:
         return None  # no command of Gerrit's tells
+
+    def query(self, text: str, limit: int) -> Found:
+        found: list[Detail] = []
+        is_more = True
+        while is_more and len(found) < limit:
+            rows, is_more = self._page(text, start=len(found), size=min(PAGE, limit - len(found)))
+            found += rows
+            is_more = is_more and bool(rows)
+        return Found(changes=tuple(found[:limit]), is_more=is_more)
+
+    def _page(self, text: str, *, start: int, size: int) -> tuple[list[Detail], bool]:
+        """The parentheses keep an OR together, and a dash from being an option."""
+        words = ("--format=JSON", "--current-patch-set", f"--start={start}")
+        rows: list[Detail] = []
+        is_more = False
+        for line in self._run(
+            "gerrit", "query", *words, _word(f"({text}) limit:{size}")
+        ).splitlines():
+            one = json.loads(line)
+            if one.get("type") == "error":
+                raise Refused(str(one.get("message", "")), 400)
+            if "number" in one:
+                rows.append(detail.of_ssh(one))
+            is_more = is_more or bool(one.get("moreChanges"))
+        return rows, is_more
+
+    def show(self, number: int) -> Detail:
+        words = ("--format=JSON", "--current-patch-set", "--patch-sets")
+        for line in self._run("gerrit", "query", *words, f"change:{number}").splitlines():
+            one = json.loads(line)
+            if one.get("type") == "error":
+                raise Refused(str(one.get("message", "")))
+            if "number" in one:
+                return detail.of_ssh(one)
+        raise NotFound(f"there is no change {number}")
+
+    def abandon(self, number: int, message: str) -> None:
+        said = (_word(f"--message={message}"),) if message else ()
+        self._do(number, "--abandon", *said)
+
+    def rebase(self, number: int, onto: int | None) -> None:
+        if onto is not None:
+            raise Unsupported(
+                "by SSH, Gerrit rebases onto the branch only; REST can take another change"
+            )
+        self._do(number, "--rebase")
+
+    def submit(self, number: int) -> None:
+        self._do(number, "--submit")
+
+    def _do(self, number: int, *words: str) -> None:
+        """On the current patchset, which the command has to name."""
+        self._run("gerrit", "review", *words, f"{number},{self.show(number).patchset}")
 
     # -- the wire -----------------------------------------------------------------------
 
@@ -150,6 +217,11 @@ def options(
         *(("-l", username) if username else ()),
         *(("-p", str(port)) if port else ()),
     )
+
+
+def _word(text: str) -> str:
+    """One word after the server has split its command line; it knows a shell's quotes."""
+    return shlex.quote(text)
 
 
 def _last(tail: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydeploy.clients.gerrit.detail import Detail, Found
 from pydeploy.clients.gerrit.model import Account, Change, Review
 
 
@@ -16,6 +17,7 @@ class Fake:
     answers: list[Any]
     where: str = "http://gerrit.test"
     reviews: list[Review] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def ping(self) -> None: ...
 
@@ -30,6 +32,27 @@ class Fake:
         return _given(self.answers.pop(0))  # type: ignore[no-any-return]
 
     def may_vote(self, label: str) -> tuple[int, int] | None: ...
+
+    def query(self, text: str, limit: int) -> Found:
+        self.asked.append(("query", text, limit))
+        return _given(self.answers.pop(0))  # type: ignore[no-any-return]
+
+    def show(self, number: int) -> Detail:
+        self.asked.append(("show", number))
+        return _given(self.answers.pop(0))  # type: ignore[no-any-return]
+
+    def abandon(self, number: int, message: str) -> None:
+        self._do("abandon", number, message)
+
+    def rebase(self, number: int, onto: int | None) -> None:
+        self._do("rebase", number, onto)
+
+    def submit(self, number: int) -> None:
+        self._do("submit", number)
+
+    def _do(self, *asked: Any) -> None:
+        self.asked.append(asked)
+        _given(self.answers.pop(0))
 
 
 def _given(value: Any) -> Any:
