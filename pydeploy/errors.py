@@ -5,6 +5,7 @@
     │   └── SiteConfigError              2  operator   site.yml is wrong
     ├── LayoutError                      2  author     the repository is not in the layout
     ├── PolicyError                      2  author     the change asks for what is not allowed
+    ├── TrustError                       2  none       somebody has to let the change through first
     ├── BuildError                       3  author     the image does not build
     ├── DeployError                      4  author     it does not become healthy
     ├── CapacityError                    5  operator   no free port or subnet, lock held too long
@@ -80,6 +81,12 @@ class LayoutError(PydeployError):
 class PolicyError(PydeployError):
     exit_code = 2
     fault: Fault = "author"
+
+
+class TrustError(PydeployError):
+    """The change is not at fault, nor is the operator: somebody whom site.yml names has to look."""
+
+    exit_code = 2
 
 
 class BuildError(PydeployError):

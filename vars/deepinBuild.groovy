@@ -12,6 +12,6 @@ Map call(Map given = [:]) {
         push: true,         // into the site's registry, if it has one
         engine: '',         // an engine of site.yml instead of its default
     ]
-    Map step = [name: 'deepinBuild', command: 'build', credentials: ['etcd', 'registry', 'engine']]
+    Map step = [name: 'deepinBuild', command: 'build', credentials: ['gerrit', 'etcd', 'registry', 'engine']]
     return pydeployStep(step, defaults, given)
 }

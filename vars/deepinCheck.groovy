@@ -2,9 +2,11 @@
 Map call(Map given = [:]) {
     Map defaults = [
         folder: '.',        // where the microservice is
-        gerritProject: '',  // these two: for exceptions from the policy; else what GERRIT_* say
+        change: 0,          // these four: for exceptions from the policy; else what GERRIT_* say
+        patchset: 0,
+        gerritProject: '',
         branch: '',
     ]
-    Map step = [name: 'deepinCheck', command: 'check', credentials: []]
+    Map step = [name: 'deepinCheck', command: 'check', credentials: ['gerrit']]
     return pydeployStep(step, defaults, given)
 }

@@ -16,6 +16,6 @@ Map call(Map given = [:]) {
         engine: '',         // an engine of site.yml instead of its default
         force: false,       // also if this patchset runs already
     ]
-    Map step = [name: 'deepinDeploy', command: 'deploy', credentials: ['etcd', 'registry', 'engine']]
+    Map step = [name: 'deepinDeploy', command: 'deploy', credentials: ['gerrit', 'etcd', 'registry', 'engine']]
     return pydeployStep(step, defaults, given)
 }

@@ -1,6 +1,7 @@
 /** The stages of deepinPipeline: those of a change that is open, or the one of a change that is closed. */
 Map call(Map all) {
     Map common = all.subMap(['site', 'etcdCredentialsId', 'registryCredentialsId', 'engineCredentialsId'])
+    Map asked = all.subMap(['gerritCredentialsId'])
     Map result = [:]
     if (env.GERRIT_EVENT_TYPE in ['change-abandoned', 'change-merged']) {
         stage('Remove') {
@@ -9,13 +10,13 @@ Map call(Map all) {
         return result
     }
     stage('Check') {
-        deepinCheck(all.subMap(['site', 'folder']))
+        deepinCheck(all.subMap(['site', 'folder', 'gerritCredentialsId']))
     }
     stage('Build') {
-        deepinBuild(common + all.subMap(['folder', 'engine']))
+        deepinBuild(common + asked + all.subMap(['folder', 'engine']))
     }
     stage('Deploy') {
-        result = deepinDeploy(common + all.subMap(['folder', 'name', 'ttl', 'data', 'dataFrom', 'engine']))
+        result = deepinDeploy(common + asked + all.subMap(['folder', 'name', 'ttl', 'data', 'dataFrom', 'engine']))
     }
     stage('Verify') {
         Map found = deepinStatus(environment: result.environment, site: all.site,

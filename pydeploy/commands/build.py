@@ -36,16 +36,20 @@ def command(path: Path, push: bool, engine: str | None, as_json: bool, **change:
     A revision that was built before is not built again, wherever that was.
     """
     from pydeploy import repository
+    from pydeploy.gerrit import origin
 
     site = cli.load_site()
     started = time.monotonic()
     with console.step("check"):
-        checkout = repository.read(
-            path.absolute(),
-            site=site,
-            gerrit_project=change["gerrit_project"] or None,
-            branch=change["branch"] or None,
-        )
+        said = options.asked_of_gerrit(path.absolute(), change, site=site, is_built=True)
+        change.update(said.facts() if said else {})
+        with origin.excused(said):
+            checkout = repository.read(
+                path.absolute(),
+                site=site,
+                gerrit_project=change["gerrit_project"] or None,
+                branch=change["branch"] or None,
+            )
     for finding in checkout.findings:
         console.warn(f"{finding.file}:{finding.line}: {finding.message}")
     checkout.agree_with(change["revision"])

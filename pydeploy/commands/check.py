@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pydeploy import cli, console
+from pydeploy.commands import options
 
 if TYPE_CHECKING:
     from pydeploy.config.site import Site
+    from pydeploy.errors import PydeployError
     from pydeploy.repository.inspect import Inspection
 
 
@@ -25,12 +27,16 @@ if TYPE_CHECKING:
 @click.option(
     "--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit XML, too."
 )
+@click.option("--change", type=click.IntRange(min=1), help="Number of the change.")
+@click.option("--patchset", type=click.IntRange(min=1), help="Number of the patchset.")
 @click.option("--gerrit-project", metavar="G", help="Project as Gerrit names it, for exceptions.")
 @click.option("--branch", metavar="B", help="Branch as Gerrit names it, for exceptions.")
 def command(
     path: Path,
     as_json: bool,
     junit: Path | None,
+    change: int | None,
+    patchset: int | None,
     gerrit_project: str | None,
     branch: str | None,
 ) -> None:
@@ -41,12 +47,28 @@ def command(
     """
     from pydeploy.repository import formats, inspect
 
-    inspection = inspect(path, site=_site(), gerrit_project=gerrit_project, branch=branch)
+    site, said = _site(), None
+    if change is not None and path.is_dir():
+        flags = {
+            "change": change,
+            "patchset": patchset,
+            "revision": None,
+            "gerrit_project": gerrit_project,
+            "branch": branch,
+        }
+        said = options.asked_of_gerrit(path.absolute(), flags, site=site, is_built=False)
+    if said is not None:
+        gerrit_project, branch = said.gerrit_project or None, said.branch or None
+    inspection = inspect(path, site=site, gerrit_project=gerrit_project, branch=branch)
     if junit is not None:
         _write(junit, formats.junit(inspection.findings))
     failure = inspection.failure(brief=True)
+    if failure is not None and said is not None:
+        from pydeploy.gerrit import origin
+
+        failure = origin.blame(said, failure)
     if as_json:
-        console.out_json(_result(inspection))
+        console.out_json(_result(inspection, failure))
     else:
         console.out(formats.text(inspection.findings))
     if failure is not None:
@@ -74,10 +96,10 @@ def _write(file: Path, text: str) -> None:
         raise UsageError(f"{file} cannot be written: {problem.strerror}") from problem
 
 
-def _result(inspection: Inspection) -> dict[str, Any]:
+def _result(inspection: Inspection, failure: PydeployError | None) -> dict[str, Any]:
     from pydeploy.repository import formats
 
-    checkout, failure = inspection.checkout, inspection.failure(brief=True)
+    checkout = inspection.checkout
     result: dict[str, Any] = {
         "findings": formats.as_data(inspection.findings),
         "errors": len(inspection.errors),

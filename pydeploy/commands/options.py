@@ -13,7 +13,9 @@ import click
 from pydeploy import durations
 
 if TYPE_CHECKING:
+    from pydeploy.config.site import Site
     from pydeploy.deploy.request import Outcome
+    from pydeploy.gerrit.origin import Origin
 
 Function = Callable[..., Any]
 
@@ -73,6 +75,31 @@ def data(function: Function) -> Function:
         click.option("--data-from", metavar="NAME", help="Fill new volumes with the data of NAME."),
     ]
     return functools.reduce(lambda wrapped, flag: flag(wrapped), reversed(flags), function)
+
+
+def asked_of_gerrit(
+    root: Path, change: dict[str, Any], *, site: Site, is_built: bool
+) -> Origin | None:
+    """What Gerrit says of the flags of `change`; None where they count as they are."""
+    if change["change"] is None:
+        return None
+    from pydeploy.gerrit import origin
+    from pydeploy.repository import git
+
+    found = git.revision(root)
+    return origin.ask(
+        site,
+        origin.Claim(
+            change=change["change"],
+            patchset=change["patchset"],
+            wanted=change["revision"] or "",
+            revision=found.name,
+            is_dirty=found.is_dirty,
+            gerrit_project=change["gerrit_project"] or "",
+            branch=change["branch"] or "",
+        ),
+        is_built=is_built,
+    )
 
 
 def change(function: Function) -> Function:

@@ -23,6 +23,7 @@ PHASES = (
     "deployed",
     "failed-author",
     "failed-operator",
+    "untrusted",
     "aborted",
     "superseded",
     "removed",

@@ -238,6 +238,34 @@ class Backup(Section):
         return self
 
 
+_GROUP = r"^[^-\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+
+
+class TrustRule(Section):
+    """One way in which a change is trusted: exactly one of everyone, uploader and vote."""
+
+    projects: tuple[str, ...] = Field(
+        ("*",), min_length=1, description="patterns of the Gerrit projects that it is for"
+    )
+    everyone: bool = Field(False, description="whoever uploaded it")
+    uploader: str | None = Field(
+        None, pattern=_GROUP, description="group; a member of it uploaded the patchset"
+    )
+    vote: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9-]+\+[1-9][0-9]?$", description="this, or more, as Deploy+1"
+    )
+    by: str | None = Field(None, pattern=_GROUP, description="group; a member of it has voted")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> TrustRule:
+        ways = (self.everyone, self.uploader is not None, self.vote is not None)
+        if sum(ways) != 1:
+            raise ValueError("write exactly one of everyone: true, uploader and vote")
+        if (self.vote is None) != (self.by is None):
+            raise ValueError("vote and by: one needs the other")
+        return self
+
+
 class Gerrit(Section):
     """Where changes are told of.  Passwords, tokens and keys come from $PYDEPLOY_GERRIT_*."""
 
@@ -256,11 +284,20 @@ class Gerrit(Section):
     notify: Literal["NONE", "OWNER", "OWNER_REVIEWERS", "ALL"] = Field(
         "OWNER", description="who gets mail"
     )
+    trust: tuple[TrustRule, ...] = Field(
+        (), description="which changes are built at all: those for which one rule holds"
+    )
 
     @field_validator("url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         return value and _without_login(value).rstrip("/")
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Gerrit:
+        if self.trust and not (self.url or self.ssh):
+            raise ValueError("trust: Gerrit has to be asked, so set url or ssh")
+        return self
 
 
 class Report(Section):

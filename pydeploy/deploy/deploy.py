@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydeploy import console, names
@@ -27,6 +30,7 @@ from pydeploy.state import store
 from pydeploy.state.records import Environment, Wanted
 
 if TYPE_CHECKING:
+    from pydeploy.gerrit.origin import Origin
     from pydeploy.images import BuildIdentity, Prepared
 
 
@@ -73,7 +77,7 @@ class _Deploy:
                 unchanged = self.turn.unchanged(held)
             if unchanged:
                 return unchanged
-        with self.clock.timed("check"):
+        with self.clock.timed("check"), self._of_gerrit():
             checkout = self._check()
             plans.make(checkout.model, checkout.service)
             kept.expect_services(checkout.model, checkout.service.data)
@@ -95,6 +99,46 @@ class _Deploy:
                 self._terms(checkout),
                 seeding.source(self.session, origin) if origin else None,
             )
+
+    @contextmanager
+    def _of_gerrit(self) -> Iterator[None]:
+        if self.request.change is None:
+            yield
+            return
+        from pydeploy.gerrit import origin
+
+        with origin.excused(self._ask_gerrit()):
+            yield
+
+    def _ask_gerrit(self) -> Origin | None:
+        """Whose change it is says Gerrit, where it can be asked; TrustError if it is untrusted."""
+        request = self.request
+        if request.change is None:
+            return None
+        from pydeploy.gerrit import origin
+
+        self.found = self.found or git.revision(request.root)
+        said = origin.ask(
+            self.session.site,
+            origin.Claim(
+                change=request.change,
+                patchset=request.patchset,
+                wanted=request.revision or "",
+                revision=self.found.name,
+                is_dirty=self.found.is_dirty,
+                gerrit_project=request.gerrit_project,
+                branch=request.branch,
+            ),
+        )
+        if said is not None:
+            self.request = replace(
+                request,
+                gerrit_project=said.gerrit_project,
+                branch=said.branch,
+                topic=said.topic,
+                owner=said.owner,
+            )
+        return said
 
     def _check_grants(self, checkout: Checkout) -> None:
         if not checkout.model.get("secrets"):

@@ -72,7 +72,7 @@ def decide(word: Word, change: Change) -> Decision:
         why = "it was not said which patchset was meant"
     vote = word.vote if not why else None
     is_voted = vote is None or change.votes.get(word.label, 0) == vote
-    text = "" if _is_there(word.message, patchset, change) else word.message
+    text = "" if _is_there(word, patchset, change) else word.message
     if is_voted and not text:
         return Decision(review=None, patchset=patchset, why="it has been said already")
     if word.vote is None:
@@ -83,10 +83,14 @@ def decide(word: Word, change: Change) -> Decision:
     return Decision(review=review, patchset=patchset, why=why)
 
 
-def _is_there(message: str, patchset: int, change: Change) -> bool:
-    """Whether it is the last that we said of that patchset; a bare vote says nothing."""
+def _is_there(word: Word, patchset: int, change: Change) -> bool:
+    """Whether it is the last that we said of that patchset; a bare vote says nothing.
+
+    That a patchset is not trusted is said once, whatever was said since.
+    """
     ours = [one.text for one in change.messages if one.patchset == patchset and one.text]
-    return bool(ours) and ours[-1].split() == message.split()
+    said = ours if word.phase == "untrusted" else ours[-1:]
+    return any(one.split() == word.message.split() for one in said)
 
 
 def say(gerrit: Gerrit, word: Word) -> Said:

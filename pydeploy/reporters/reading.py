@@ -86,6 +86,8 @@ def _phase_of(error: _Error) -> Phase:
     """A bug and a wrong call are for those who run the site and its pipelines."""
     if error.kind == "Interrupted":
         return "aborted"
+    if error.kind == "TrustError":
+        return "untrusted"
     return "failed-author" if error.fault == "author" else "failed-operator"
 
 

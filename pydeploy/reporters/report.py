@@ -12,6 +12,7 @@ Phase = Literal[
     "deployed",
     "failed-author",
     "failed-operator",
+    "untrusted",
     "aborted",
     "superseded",
     "removed",
@@ -23,6 +24,7 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 VOTES: dict[Phase, int] = {"deployed": 1, "failed-author": -1}
 
 
+_TRIED = ("failed-author", "failed-operator", "untrusted", "aborted", "removed")
 _DONE = {"check": "checked", "build": "built", "promote": "promoted", "remove": "removed"}
 
 
@@ -79,7 +81,7 @@ class Report:
     @property
     def again(self) -> str:
         """The one command to try it again; empty where there is nothing to try."""
-        if self.phase not in ("failed-author", "failed-operator", "aborted", "removed"):
+        if self.phase not in _TRIED:
             return ""
         if self.act in ("check", "build"):
             return f"pydeploy {self.act}"

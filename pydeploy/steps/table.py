@@ -59,7 +59,11 @@ CHANGE = {
 COMMON = {"site": _text("--site")}
 
 STEPS = {
-    "check": Step(command="check", change="flags", arguments={**_FOLDER, **_PLACE}),
+    "check": Step(
+        command="check",
+        change="flags",
+        arguments={**_FOLDER, "change": CHANGE["change"], "patchset": CHANGE["patchset"], **_PLACE},
+    ),
     "build": Step(
         command="build",
         change="flags",

@@ -11,6 +11,7 @@ TABLE = {
     "SiteConfigError": (2, "operator"),
     "LayoutError": (2, "author"),
     "PolicyError": (2, "author"),
+    "TrustError": (2, "none"),
     "BuildError": (3, "author"),
     "DeployError": (4, "author"),
     "CapacityError": (5, "operator"),

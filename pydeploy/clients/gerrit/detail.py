@@ -15,6 +15,12 @@ class Person:
     name: str = ""
     email: str = ""
 
+    def is_same(self, other: Person) -> bool:
+        """By number, or by the name to log in; what people call themselves says nothing."""
+        if self.number is not None and other.number is not None:
+            return self.number == other.number
+        return bool(self.username) and self.username == other.username
+
     @property
     def shown(self) -> str:
         return self.username or self.name or self.email or str(self.number or "")
@@ -84,12 +90,12 @@ def of_rest(found: dict[str, Any], where: str) -> Detail:
         topic=str(found.get("topic", "")),
         subject=str(found.get("subject", "")),
         status=str(found["status"]),
-        owner=_person(found.get("owner", {})),
+        owner=person(found.get("owner", {})),
         patchset=next((one.number for one in patchsets if one.revision == revision), 0),
         revision=revision,
         patchsets=tuple(patchsets),
         approvals=tuple(
-            Approval(label=label, value=int(one["value"]), by=_person(one))
+            Approval(label=label, value=int(one["value"]), by=person(one))
             for label, details in found.get("labels", {}).items()
             for one in details.get("all", ())
             if one.get("value")
@@ -108,7 +114,7 @@ def of_ssh(found: dict[str, Any]) -> Detail:
         topic=str(found.get("topic", "")),
         subject=str(found.get("subject", "")),
         status=str(found["status"]),
-        owner=_person(found.get("owner", {})),
+        owner=person(found.get("owner", {})),
         patchset=int(current.get("number", 0)),
         revision=str(current.get("revision", "")),
         patchsets=tuple(
@@ -116,7 +122,7 @@ def of_ssh(found: dict[str, Any]) -> Detail:
             for one in found.get("patchSets") or ([current] if current else [])
         ),
         approvals=tuple(
-            Approval(label=str(one["type"]), value=int(one["value"]), by=_person(one.get("by", {})))
+            Approval(label=str(one["type"]), value=int(one["value"]), by=person(one.get("by", {})))
             for one in current.get("approvals", ())
             if int(one["value"])
         ),
@@ -131,10 +137,10 @@ def _revisions(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _patchset(number: int, revision: str, found: dict[str, Any]) -> Patchset:
-    return Patchset(number=number, revision=revision, uploader=_person(found.get("uploader", {})))
+    return Patchset(number=number, revision=revision, uploader=person(found.get("uploader", {})))
 
 
-def _person(found: dict[str, Any]) -> Person:
+def person(found: dict[str, Any]) -> Person:
     number = found.get("_account_id")
     return Person(
         number=int(number) if number is not None else None,

@@ -20,6 +20,11 @@ def is_configured(settings: site.Gerrit) -> bool:
     return bool(settings.url or settings.ssh)
 
 
+def has_credentials(settings: site.Gerrit, env_vars: Mapping[str, str] | None = None) -> bool:
+    """SSH has its own, or its agent; whether they are any good shows when it is used."""
+    return bool(settings.ssh or (settings.url and secrets(env_vars)))
+
+
 def secrets(env_vars: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """What must never be printed."""
     variables = os.environ if env_vars is None else env_vars

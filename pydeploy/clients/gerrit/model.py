@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from pydeploy.clients.gerrit.detail import Detail, Found
+from pydeploy.clients.gerrit.detail import Detail, Found, Person
 
 Notify = Literal["NONE", "OWNER", "OWNER_REVIEWERS", "ALL"]
 PAGE = 100  # changes that are asked for at once
@@ -112,6 +112,9 @@ class Gerrit(Protocol):
 
     def show(self, number: int) -> Detail:
         """NotFound when there is none for us."""
+
+    def members(self, group: str) -> tuple[Person, ...]:
+        """Of the group and of the groups in it; Refused when we do not see it."""
 
     def abandon(self, number: int, message: str) -> None:
         """This and the next two are asked for once, whatever the answer is."""

@@ -7,10 +7,10 @@ import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from pydeploy.clients.gerrit import detail
-from pydeploy.clients.gerrit.detail import Detail, Found
+from pydeploy.clients.gerrit.detail import Detail, Found, Person
 from pydeploy.clients.gerrit.model import (
     PAGE,
     Account,
@@ -117,6 +117,10 @@ class Rest:
 
     def show(self, number: int) -> Detail:
         return detail.of_rest(self._asked_for(number, _SHOWN), self.where)
+
+    def members(self, group: str) -> tuple[Person, ...]:
+        found = self._get(f"/groups/{quote(group, safe='')}/members/", ("recursive", "true"))
+        return tuple(detail.person(one) for one in found)
 
     def abandon(self, number: int, message: str) -> None:
         self._ask("POST", f"/changes/{number}/abandon", {"message": message} if message else {})

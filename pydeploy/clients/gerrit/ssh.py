@@ -15,7 +15,7 @@ from typing import Any
 
 from pydeploy.clients import shell
 from pydeploy.clients.gerrit import detail
-from pydeploy.clients.gerrit.detail import Detail, Found
+from pydeploy.clients.gerrit.detail import Detail, Found, Person
 from pydeploy.clients.gerrit.model import (
     PAGE,
     Account,
@@ -128,6 +128,14 @@ class Ssh:
                 return detail.of_ssh(one)
         raise NotFound(f"there is no change {number}")
 
+    def members(self, group: str) -> tuple[Person, ...]:
+        head, *rows = self._run(
+            "gerrit", "ls-members", "--recursive", _word(group)
+        ).splitlines() or [""]
+        if not head.startswith("id\tusername"):
+            raise Refused(head, 404)  # Gerrit says so, and ends with 0
+        return tuple(_member(row.split("\t")) for row in rows)
+
     def abandon(self, number: int, message: str) -> None:
         said = (_word(f"--message={message}"),) if message else ()
         self._do(number, "--abandon", *said)
@@ -216,6 +224,15 @@ def options(
         *(("-i", str(key)) if key else ()),
         *(("-l", username) if username else ()),
         *(("-p", str(port)) if port else ()),
+    )
+
+
+def _member(cells: list[str]) -> Person:
+    """A row of `ls-members`: id, username, full name, email; `n/a` for what there is not."""
+    number, username = cells[0].strip(), cells[1].strip() if len(cells) > 1 else ""
+    return Person(
+        number=int(number) if number.isascii() and number.isdigit() else None,
+        username="" if username == "n/a" else username,
     )
 
 

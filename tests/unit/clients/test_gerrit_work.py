@@ -194,3 +194,32 @@ def test_what_ssh_cannot(program: Callable[[str], Path]) -> None:
     program("exit 9")
     with pytest.raises(Unsupported, match="REST"):
         ssh().rebase(1, 2)
+
+
+# -- members ----------------------------------------------------------------------------
+
+
+def test_members_of_a_group(server: Server) -> None:
+    """Also of the groups in it; its name is one part of the path."""
+    server.answers = [answer([ANN, BOB])]
+    found = rest(server).members("CI/Core Team")
+    assert [8, 9] == [one.number for one in found]
+    assert "/r/a/groups/CI%2FCore%20Team/members/?recursive=true" == asked(server)[0][1]
+
+
+ROWS = "id\\tusername\\tfull name\\temail\\n8\\tann\\tAnn\\ta@x\\n9\\tn/a\\tBob\\tn/a\\n"
+
+
+def test_members_of_a_group_by_ssh(program: Callable[[str], Path]) -> None:
+    """Who has no login has none that anybody could be taken for."""
+    folder = program(f"printf '{ROWS}'")
+    assert [(8, "ann"), (9, "")] == [(o.number, o.username) for o in ssh().members("Core 'T'")]
+    assert ["gerrit", "ls-members", "--recursive", "Core 'T'"] == words(folder)
+
+
+@pytest.mark.parametrize("said", ["Group not found or not visible\\n", ""])
+def test_a_group_that_is_not_there_by_ssh(program: Callable[[str], Path], said: str) -> None:
+    """Gerrit ends with 0 all the same."""
+    program(f"printf '{said}'")
+    with pytest.raises(Refused):
+        ssh().members("nosuch")

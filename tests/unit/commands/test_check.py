@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from pydeploy.__main__ import run
+from pydeploy.clients.gerrit import door
+from pydeploy.clients.gerrit.detail import Patchset
+from pydeploy.errors import ServiceError
+from tests.unit.gerrit.changes import change
+from tests.unit.reporters.doors import Fake
 from tests.unit.repository import fixtures
 
 
@@ -64,3 +72,49 @@ def test_exceptions(tmp_path: Path) -> None:
 
 def test_no_folder(tmp_path: Path) -> None:
     assert run(["check", str(tmp_path / "gone")]) == 64
+
+
+# -- with Gerrit ------------------------------------------------------------------------
+
+
+def committed(root: Path) -> str:
+    who = ("-c", "user.name=Ann", "-c", "user.email=ann@deepin.test")
+    for words in (("init", "-q"), ("add", "-A"), (*who, "commit", "-qm", "x")):
+        subprocess.run(["git", *words], cwd=root, check=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=root, check=True, capture_output=True, text=True
+    )
+    return head.stdout.strip()
+
+
+def says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: Any) -> None:
+    with (tmp_path / "site.yml").open("a") as file:
+        file.write("gerrit: {url: 'https://gerrit.test'}\n")
+    monkeypatch.setenv("PYDEPLOY_GERRIT_TOKEN", "hunter22")
+    monkeypatch.setattr(door, "opened", lambda _: Fake(changes=[], answers=[answer]))
+
+
+@pytest.mark.parametrize(("branch", "code"), [("main", 0), ("other", 2)])
+def test_exceptions_hang_on_what_gerrit_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, branch: str, code: int
+) -> None:
+    """Whatever the flags say."""
+    root = fixtures.checkout("hostile", "privileged", tmp_path)
+    found = replace(change(), gerrit_project="p", branch=branch, revision=committed(root))
+    found = replace(
+        found, patchsets=(Patchset(number=2, revision=found.revision, uploader=found.owner),)
+    )
+    says(monkeypatch, tmp_path, found)
+    flags = ["--gerrit-project", "p", "--branch", "main"]
+    assert code == run(["check", str(root), "--change", "10020", "--patchset", "2", *flags])
+
+
+def test_where_gerrit_does_not_answer_the_author_is_not_at_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = fixtures.checkout("hostile", "privileged", tmp_path)
+    says(monkeypatch, tmp_path, ServiceError("Gerrit is away", service="gerrit"))
+    flags = ["--gerrit-project", "p", "--branch", "main", "--json"]
+    assert 6 == run(["check", str(root), "--change", "10020", "--patchset", "2", *flags])
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert ("ServiceError", "operator") == (error["class"], error["fault"])

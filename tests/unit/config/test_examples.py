@@ -28,7 +28,7 @@ def text_of(name: str) -> str:
 
 def uncommented(text: str) -> str:
     """The example with every commented key in force."""
-    for key in ("exceptions", "secrets", "chat"):
+    for key in ("exceptions", "secrets", "trust", "chat"):
         text = text.replace(f"{key}: []", f"{key}:")
     return "\n".join(_COMMENTED.sub(r"\1\2", line) for line in text.splitlines())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydeploy.clients.gerrit.detail import Detail, Found
+from pydeploy.clients.gerrit.detail import Detail, Found, Person
 from pydeploy.clients.gerrit.model import Account, Change, Review
 
 
@@ -18,6 +18,7 @@ class Fake:
     where: str = "http://gerrit.test"
     reviews: list[Review] = field(default_factory=list)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+    groups: dict[str, Any] = field(default_factory=dict)
 
     def ping(self) -> None: ...
 
@@ -40,6 +41,9 @@ class Fake:
     def show(self, number: int) -> Detail:
         self.asked.append(("show", number))
         return _given(self.answers.pop(0))  # type: ignore[no-any-return]
+
+    def members(self, group: str) -> tuple[Person, ...]:
+        return _given(self.groups[group])  # type: ignore[no-any-return]
 
     def abandon(self, number: int, message: str) -> None:
         self._do("abandon", number, message)

@@ -134,3 +134,13 @@ def test_each_refusal_says_what_to_do(refused: Refused, says: str) -> None:
 def test_a_change_that_is_gone_needs_no_goodbye() -> None:
     found = say(Fake([NotFound("")], []), replace(WORD, phase="removed", vote=None))
     assert gerrit.Said(is_posted=False, why="the change is gone, too") == found
+
+
+def test_that_it_is_untrusted_is_said_once() -> None:
+    """Whatever was said in between, such as that another build began."""
+    word = Word(phase="untrusted", change=10020, patchset=3, message="not yet")
+    said = (Message(patchset=3, text="not yet"), Message(patchset=3, text="it begins"))
+    assert None is posted(word, replace(OPEN, messages=said))
+    assert ("not yet", {}) == posted(word, replace(OPEN, messages=said[1:]))
+    older = (Message(patchset=2, text="not yet"),)
+    assert ("not yet", {}) == posted(word, replace(OPEN, messages=older))

@@ -60,6 +60,7 @@ Build: http://jenkins.deepin.test/job/docs/12/""" == message.of_phase(of("failed
     [
         ("started", "10020: patchset 3 is being deployed."),
         ("failed-operator", "10020 could not be deployed, and the change is not to blame"),
+        ("untrusted", "10020 is not deployed yet: somebody has to let the change through first."),
         ("aborted", "10020: the deploy was stopped"),
         ("superseded", "10020: patchset 3 was superseded"),
         ("removed", "10020 was removed"),
@@ -68,6 +69,16 @@ Build: http://jenkins.deepin.test/job/docs/12/""" == message.of_phase(of("failed
 )
 def test_the_other_phases(phase: Phase, begins: str) -> None:
     assert message.of_phase(of(phase)).startswith(begins)
+
+
+def test_an_untrusted_change_reads_the_same_in_every_build() -> None:
+    """So that it is said once: no URL of a build, no duration."""
+    failure = Failure(kind="TrustError", message="let through by a member of Maintainers")
+    first = message.of_phase(of("untrusted", failure=failure))
+    other = of("untrusted", failure=failure, build_url="http://jenkins.test/8/", duration=1.0)
+    assert first == message.of_phase(other)
+    assert "let through by a member of Maintainers" in first
+    assert "Again: `pydeploy deploy --change 10020 --patchset 3`" in first
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -75,6 +75,7 @@ def test_the_result_of_a_step_as_groovy_has_it() -> None:
         ({"error": {"class": "BuildError", "fault": "author"}}, "failed-author"),
         ({"error": {"class": "ServiceError", "fault": "operator"}}, "failed-operator"),
         ({"error": {"class": "UsageError", "fault": "caller"}}, "failed-operator"),
+        ({"error": {"class": "TrustError", "fault": "none"}}, "untrusted"),
         ({"error": {"class": "KeyError", "fault": "none"}}, "failed-operator"),
         ({"error": {"class": "Interrupted", "fault": "none"}, "state": "aborted"}, "aborted"),
     ],
