@@ -134,6 +134,8 @@ class Ssh:
         ).splitlines() or [""]
         if not head.startswith("id\tusername"):
             raise Refused(head, 404)  # Gerrit says so, and ends with 0
+        if not rows:  # so it shows a group that it does not show
+            raise Refused("there is nobody in it whom our account may see", 404)
         return tuple(_member(row.split("\t")) for row in rows)
 
     def abandon(self, number: int, message: str) -> None:

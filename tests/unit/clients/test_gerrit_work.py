@@ -217,7 +217,7 @@ def test_members_of_a_group_by_ssh(program: Callable[[str], Path]) -> None:
     assert ["gerrit", "ls-members", "--recursive", "Core 'T'"] == words(folder)
 
 
-@pytest.mark.parametrize("said", ["Group not found or not visible\\n", ""])
+@pytest.mark.parametrize("said", ["Group not found or not visible\\n", "", "id\\tusername\\n"])
 def test_a_group_that_is_not_there_by_ssh(program: Callable[[str], Path], said: str) -> None:
     """Gerrit ends with 0 all the same."""
     program(f"printf '{said}'")

@@ -36,6 +36,9 @@ class CredentialsTest extends StepTest {
         for (one in [
             ['deepinReport', 'gerrit', 'UsernamePasswordMultiBinding', 'PYDEPLOY_GERRIT_PASSWORD'],
             ['deepinReport', 'gerrit', 'SSHUserPrivateKeyBinding', 'PYDEPLOY_GERRIT_SSH_KEY'],
+            ['deepinCheck', 'gerrit', 'UsernamePasswordMultiBinding', 'PYDEPLOY_GERRIT_PASSWORD'],
+            ['deepinBuild', 'gerrit', 'UsernamePasswordMultiBinding', 'PYDEPLOY_GERRIT_PASSWORD'],
+            ['deepinDeploy', 'gerrit', 'SSHUserPrivateKeyBinding', 'PYDEPLOY_GERRIT_SSH_KEY'],
             ['deepinDeploy', 'engine', 'SSHUserPrivateKeyBinding', 'PYDEPLOY_ENGINE_SSH_KEY'],
             ['deepinDeploy', 'engine', 'ZipFileBinding', 'PYDEPLOY_ENGINE_TLS'],
             ['deepinTrigger', 'jenkins', 'UsernamePasswordMultiBinding', 'PYDEPLOY_JENKINS_TOKEN'],
