@@ -11,7 +11,7 @@ class DeepinCheckTest extends StepTest {
         binding.getVariable('env').PYDEPLOY_ETCD_CREDENTIALS_ID = 'etcd'
         tool.answers.check = { [0, [state: 'passed', service: 'hello', warnings: '2']] }
         assert run('return deepinCheck()') == [state: 'passed', service: 'hello', warnings: '2']
-        assert tool.asked[0].arguments == [site: '', folder: '.', gerritProject: '', branch: '']
+        assert tool.asked[0].arguments == [site: '', folder: '.', change: 0, patchset: 0, gerritProject: '', branch: '']
         assert bound.empty
     }
 
