@@ -138,11 +138,16 @@ class _Run:
             console.out(console.safe(line))
 
     def offer_to_stop(self, is_wanted: bool) -> None:
-        """Stop what runs where somebody says so, else say how."""
+        """Stop what runs where somebody says so, else say how.
+
+        What somebody else asked for first is theirs: it is never stopped from here.
+        """
         asked = self._asked
         if asked is None:  # nothing was sent
             return
-        if not is_wanted and sys.stdin.isatty() and sys.stderr.isatty():
+        if not asked.is_own:
+            is_wanted = False
+        elif not is_wanted and sys.stdin.isatty() and sys.stderr.isatty():
             is_wanted = click.confirm(f"stop {asked.job} in Jenkins, too?", err=True)
         if is_wanted and self._stop(asked):
             return

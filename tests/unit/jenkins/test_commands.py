@@ -262,6 +262,19 @@ def test_the_flag_takes_what_waits_out_of_the_queue(
     assert "cancelled" == fake.items[42].state
 
 
+def test_what_somebody_else_asked_for_is_not_stopped(
+    fake: FakeJenkins, job: Job, start: Start, run: Run
+) -> None:
+    """Jenkins made one build of both; how to stop it is said."""
+    job.states = ("blocked",)
+    run("trigger", "hello")
+    process = start("trigger", "hello", "--wait", "--stop-on-interrupt")
+    _, err = interrupted(process, lambda: fake.gets("queue/item/42"), signal.SIGTERM)
+    assert 143 == process.returncode
+    assert "blocked" == fake.items[42].state
+    assert "pydeploy stop-build hello --queue-id 42" in err
+
+
 @pytest.mark.parametrize(("answer", "ways"), [("y\n", ["stop"]), ("n\n", []), ("\n", [])])
 def test_a_terminal_is_asked(
     fake: FakeJenkins, job: Job, start: Start, answer: str, ways: list[str]

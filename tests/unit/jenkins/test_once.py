@@ -250,7 +250,7 @@ def test_the_record_holds_no_parameter(job: Job, door: Door, ledger: Ledger, sto
 @pytest.fixture
 def start(
     fake: FakeJenkins, etcd_server: EtcdServer, tmp_path: Any
-) -> Callable[[], subprocess.Popen[str]]:
+) -> Callable[..., subprocess.Popen[str]]:
     """Starts `pydeploy trigger hello` under KEY as a process of its own."""
     site = tmp_path / "site.yml"
     etcd = {"endpoints": [etcd_server.url], "prefix": f"/test/{uuid.uuid4().hex}"}
@@ -267,16 +267,16 @@ def start(
     argv = [sys.executable, "-m", "pydeploy", "--site", str(site)]
     argv += ["trigger", "hello", "--idempotency-key", KEY, "--json"]
 
-    def started() -> subprocess.Popen[str]:
+    def started(*more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            argv, env=env_vars, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*argv, *more], env=env_vars, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
     return started
 
 
 def test_two_processes_at_once_start_one_build(
-    fake: FakeJenkins, job: Job, start: Callable[[], subprocess.Popen[str]]
+    fake: FakeJenkins, job: Job, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     """While the first one waits for Jenkins' answer, the second waits for it."""
     fake.fail("hang", "POST")
@@ -291,7 +291,7 @@ def test_two_processes_at_once_start_one_build(
 
 @pytest.mark.parametrize("has_mark", [True, False])
 def test_a_process_that_is_killed_while_it_asks_causes_no_second_build(
-    fake: FakeJenkins, job: Job, start: Callable[[], subprocess.Popen[str]], has_mark: bool
+    fake: FakeJenkins, job: Job, start: Callable[..., subprocess.Popen[str]], has_mark: bool
 ) -> None:
     """SIGKILL between the request and its answer: found by its mark, else refused with exit 6."""
     if has_mark and job.definitions is not None:
@@ -316,3 +316,18 @@ def test_a_process_that_is_killed_while_it_asks_causes_no_second_build(
         assert "did not live to hear the answer" in err
         assert "ServiceError" == json.loads(out)["error"]["class"]
     assert 1 == len(fake.posts())
+
+
+def test_a_repeat_never_stops_the_first_ones_build(
+    fake: FakeJenkins, job: Job, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Also where the flag says to stop on a signal: how to do it is said instead."""
+    job.will_be = ""
+    start().communicate(timeout=60)
+    second = start("--wait", "--stop-on-interrupt")
+    wait_until(lambda: len(fake.gets("hello/1/api")) > 1, 20)
+    second.send_signal(signal.SIGTERM)
+    _, err = second.communicate(timeout=60)
+    assert 143 == second.returncode
+    assert [] == job.builds[0].asked_to
+    assert "pydeploy stop-build hello 1" in err
