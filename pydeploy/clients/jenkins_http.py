@@ -78,6 +78,8 @@ class Session:
     ) -> None:
         import requests
 
+        from pydeploy.clients.jenkins_limits import LimitedAdapter
+
         self.url = url.rstrip("/")
         self._login = login
         self._timeout = (min(timeout, _CONNECT), timeout)
@@ -85,7 +87,10 @@ class Session:
         self._sleep = sleep
         self._clock = clock
         self._crumb: dict[str, str] | None = None
+        self._limits = LimitedAdapter(connect=self._timeout[0], answer=timeout)
         self._http = requests.Session()
+        self._http.mount("http://", self._limits)
+        self._http.mount("https://", self._limits)
         self._http.trust_env = False  # no .netrc, and no other certificates than these
         self._http.verify = _authorities(ca)
         self._http.headers["User-Agent"] = f"pydeploy/{__version__}"
@@ -109,16 +114,17 @@ class Session:
 
         headers = {"Accept-Encoding": "identity"} if is_stream else {}
         try:
-            response = self._http.get(
-                url,
-                params=list(params),
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=is_stream,
-            )
-            if response.status_code != 200:
-                response.content  # noqa: B018 (read here, where it may fail)
+            with self._limits.total():
+                response = self._http.get(
+                    url,
+                    params=list(params),
+                    headers=headers,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=is_stream,
+                )
+                if response.status_code != 200:
+                    response.content  # noqa: B018 (read here, where it may fail)
         except requests.RequestException as problem:
             raise self._away(problem) from problem
         if response.status_code != 200:
@@ -181,13 +187,14 @@ class Session:
         self._http.close()
         content, kind = body
         try:
-            return self._http.post(
-                url,
-                data=content,
-                headers={"Content-Type": kind} | (self._crumb or {}),
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
+            with self._limits.total(len(content)):
+                return self._http.post(
+                    url,
+                    data=content,
+                    headers={"Content-Type": kind} | (self._crumb or {}),
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                )
         except requests.RequestException as problem:
             if _was_never_sent(problem):
                 raise self._away(problem) from problem

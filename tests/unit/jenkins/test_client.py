@@ -6,12 +6,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from pydeploy.clients import jenkins as clients
+from pydeploy.clients import jenkins_http
 from pydeploy.clients.jenkins import Jenkins
 from pydeploy.clients.jenkins_answers import Away, Refused, Unsettled
 from pydeploy.clients.jenkins_http import Login, Upload
@@ -339,6 +341,80 @@ def test_an_answer_that_does_not_come_ends_the_wait(
     with pytest.raises(Away):
         door(timeout=0.3).read("job/hello", "show hello")
     assert time.monotonic() - started < 3
+
+
+def _queued(connection: socket.socket) -> None:
+    """A reader that begins late, and then takes all of it."""
+    time.sleep(1.0)
+    got = b""
+    while not got.endswith(b"--\r\n"):
+        got = got[-64:] + connection.recv(1 << 20)
+    connection.sendall(
+        b"HTTP/1.1 201 C\r\nLocation: /ci/queue/item/42/\r\nContent-Length: 0\r\n\r\n"
+    )
+
+
+def _dripping_head(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 O")
+    _drip(connection)
+
+
+def _dripping_body(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{")
+    _drip(connection)
+
+
+def _drip(connection: socket.socket) -> None:
+    with suppress(OSError):
+        for _ in range(100):
+            connection.sendall(b" ")
+            time.sleep(0.1)
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The URL of something that answers like this."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    answer(connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/ci"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_upload_has_more_time_than_a_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy may take it slowly; and nobody would know what became of it."""
+    monkeypatch.setattr(jenkins_http, "_CONNECT", 0.3)
+    upload = Upload(name="F", file_name="f", content=bytes(20 << 20))
+    login = Login(username="ci", secret="11" + "ab" * 16)
+    with answering(_queued) as url:
+        jenkins = Jenkins(url, login=login, timeout=30.0)
+        found = jenkins.build("hello", is_parameterized=True, uploads=[upload])
+    assert 42 == found.queue_id
+
+
+@pytest.mark.parametrize("drip", [_dripping_head, _dripping_body])
+def test_an_answer_has_its_time_in_total(drip: Callable[[socket.socket], None]) -> None:
+    """One that comes byte by byte is none: jenkins.timeout is for the whole request."""
+    login = Login(username="ci", secret="11" + "ab" * 16)
+    with answering(drip) as url:
+        jenkins = Jenkins(url, login=login, timeout=0.4, patience=0.0)
+        for error, ask in (
+            (Away, lambda: jenkins.read("job/hello", "show hello")),
+            (Unsettled, lambda: jenkins.stop("hello", 1)),
+        ):
+            started = time.monotonic()
+            with pytest.raises(error, match=r"no whole answer within"):
+                ask()
+            assert time.monotonic() - started < 3
 
 
 # -- where credentials go ---------------------------------------------------------------
