@@ -14,7 +14,7 @@ from functools import partial
 
 from pydeploy.clients.jenkins import Jenkins
 from pydeploy.clients.jenkins_answers import Away
-from pydeploy.jenkins.waiting import Patience
+from pydeploy.jenkins.waiting import Patience, not_ended
 
 _PAUSE = 1.0  # seconds between looks, at the most: somebody is reading
 _LONGEST = 64 << 10  # characters of a line that never ends
@@ -49,7 +49,10 @@ def lines(jenkins: Jenkins, job: str, number: int) -> Iterator[str]:
 
 
 def follow(jenkins: Jenkins, job: str, number: int, patience: Patience) -> Iterator[str]:
-    """From the beginning to the build's end, or the deadline; also over a restart of Jenkins."""
+    """From the beginning to the build's end; also over a restart of Jenkins.
+
+    TimedOut at the deadline, behind all that came until then.
+    """
     split, start, seen = _Lines(), 0, 0
     for _ in patience.rounds(longest=_PAUSE):
         piece = patience.through(partial(jenkins.log, job, number, start))
@@ -69,5 +72,7 @@ def follow(jenkins: Jenkins, job: str, number: int, patience: Patience) -> Itera
             continue  # the same offset again; `seen` bytes of it are known
         start, seen = piece.size, 0
         if not piece.has_more:
-            break
+            yield from split.feed(b"", is_end=True)
+            return
     yield from split.feed(b"", is_end=True)
+    raise not_ended(job, number)

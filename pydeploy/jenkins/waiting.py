@@ -113,11 +113,16 @@ def for_result(jenkins: Jenkins, name: str, number: int, patience: Patience) -> 
         found = patience.through(lambda: jobs.build(jenkins, name, number))
         if found.has_ended:
             return found
-    raise TimedOut(
+    raise not_ended(name, number, found.url if found else "")
+
+
+def not_ended(name: str, number: int, url: str = "") -> TimedOut:
+    """For who would have waited for the end of a build."""
+    return TimedOut(
         f"{name} {number} has not ended yet",
         service="jenkins",
         hint=f"it goes on: `pydeploy build-log {name} {number} --follow`, "
-        f"`pydeploy stop-build {name} {number}`" + (f"; {found.url}" if found else ""),
+        f"`pydeploy stop-build {name} {number}`" + (f"; {url}" if url else ""),
     )
 
 

@@ -355,6 +355,18 @@ def test_a_console_is_printed_and_followed(fake: FakeJenkins, job: Job, run: Run
     assert {"job": "hello", "number": 1, "lines": ["one", "two", "three"]} == whole
 
 
+def test_who_follows_beyond_the_deadline_does_not_succeed(
+    fake: FakeJenkins, job: Job, run: Run
+) -> None:
+    """Exit 6, as `trigger --follow`: the build has not ended."""
+    job.coming, job.will_be = (b"one\n",), ""
+    run("trigger", "hello")
+    fake.start(fake.items[42])
+    done = run("build-log", "hello", "--follow", "--timeout", "1s")
+    assert (6, "one\n") == (done.returncode, done.stdout)
+    assert "hello 1 has not ended yet" in done.stderr
+
+
 def test_a_build_is_stopped(fake: FakeJenkins, job: Job, run: Run) -> None:
     """And what waits is taken out of the queue."""
     job.will_be = ""

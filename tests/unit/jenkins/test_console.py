@@ -6,6 +6,7 @@ import pytest
 
 from pydeploy.clients.jenkins import Jenkins
 from pydeploy.jenkins import console
+from pydeploy.jenkins.waiting import TimedOut
 from tests.unit.jenkins.fake import FakeJenkins, Job
 from tests.unit.jenkins.test_waiting import Clock
 
@@ -103,9 +104,12 @@ def test_a_line_that_never_ends_is_shown_in_parts(
 
 
 def test_following_ends_at_the_deadline(fake: FakeJenkins, jenkins: Jenkins, clock: Clock) -> None:
-    """With what came until then."""
+    """With what came until then; and it is said, because the build goes on."""
     started(fake, jenkins, b"one\nhalf", *[b""] * 10_000)
-    found = list(console.follow(jenkins, "hello", 1, clock.patience(30)))
+    found: list[str] = []
+    with pytest.raises(TimedOut, match="hello 1 has not ended yet") as late:
+        found.extend(console.follow(jenkins, "hello", 1, clock.patience(30)))
+    assert "build-log hello 1 --follow" in late.value.hint
     assert ["one", "half"] == found
     assert 30 == clock.now
 
