@@ -240,7 +240,7 @@ def _body(response: requests.Response, url: str) -> Iterator[bytes]:
     try:
         yield from response.iter_content(_CHUNK)
     except requests.RequestException as problem:
-        raise Away(f"Jenkins at {url} broke off within a console", service="jenkins") from problem
+        raise Away(f"Jenkins at {url} broke off within a console") from problem
     finally:
         response.close()
 

@@ -137,10 +137,11 @@ class Session:
         while True:
             try:
                 return attempt()
-            except Away:
-                if self._clock() - started + pause > self._patience:
+            except Away as away:
+                wait = max(pause, away.retry_after)
+                if self._clock() - started + wait > self._patience:
                     raise
-            self._sleep(pause)
+            self._sleep(wait)
             pause *= 2
 
     # -- POST ---------------------------------------------------------------------------
@@ -227,7 +228,6 @@ class Session:
             )
         return Away(
             f"Jenkins does not answer at {self.url}: {why}",
-            service="jenkins",
             hint="see that it runs and is reachable from here: `pydeploy doctor`; jenkins.url in "
             "site.yml",
         )

@@ -63,6 +63,7 @@ class Patience:
                 if not is_told:
                     self.say(f"{away.message}; waiting for it")
                     is_told = True
+                self.sleep(max(min(away.retry_after, self.deadline - self.clock()), 0.0))
         return ask()
 
 

@@ -110,9 +110,10 @@ class Request:
 
 @dataclass
 class Fault:
-    """What goes wrong: `starting`, `drop` (no answer), `drop after` (done, no answer), `proxy 502`,
-    `cut` (half an answer), `hang` (answers late), `forgotten session`, `idle for too long` (no
-    answer on a connection that was used before)."""
+    """What goes wrong: `starting`, `drop` (no answer), `drop after` (done, no answer), `proxy 502`
+    (or another status), `later 7` (429 with Retry-After), `cut` (half an answer), `hang` (answers
+    late), `forgotten session`, `idle for too long` (no answer on a connection that was used
+    before)."""
 
     kind: str
     path: str
@@ -335,9 +336,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._cookies: dict[str, str] = {}
         if fault == "starting":
             raise _Answer(503, STARTING, Content_Type="text/html;charset=UTF-8")
-        if fault == "proxy 502":
+        if fault.startswith("proxy "):
             page = b"<html>Proxy Error: could not handle POST /ci/ at jenkins.example</html>"
-            raise _Answer(502, page)
+            raise _Answer(int(fault.removeprefix("proxy ")), page)
+        if fault.startswith("later "):
+            raise _Answer(429, Retry_After=fault.removeprefix("later "))
         if fault == "forgotten session":
             self.jenkins.forget_sessions()
         self._authenticate()

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -249,13 +250,28 @@ def test_an_unknown_choice_is_a_500_with_a_word_on_it(fake: FakeJenkins, jenkins
 # -- what is sent again -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["starting", "drop", "proxy 502"])
+@pytest.mark.parametrize("kind", ["starting", "drop", "proxy 502", "proxy 429", "proxy 520"])
 def test_a_get_is_repeated(fake: FakeJenkins, door: Door, job: Job, kind: str) -> None:
     """Also while Jenkins starts; with pauses that grow."""
     fake.fail(kind, times=2)
     pauses: list[float] = []
     door(patience=60.0, sleep=pauses.append).read("job/hello", "show hello")
     assert [0.5, 1.0] == pauses
+
+
+def test_a_get_is_repeated_when_the_answer_says(fake: FakeJenkins, door: Door, job: Job) -> None:
+    """Retry-After, in seconds or as a date; not at all where patience ends before."""
+    fake.fail("later 7")
+    fake.fail(f"later {formatdate(time.time() + 20, usegmt=True)}")
+    fake.fail("later in a while")
+    pauses: list[float] = []
+    jenkins = door(patience=60.0, sleep=pauses.append)
+    jenkins.read("job/hello", "show hello")
+    assert [7.0, pytest.approx(20, abs=2), 2.0] == pauses
+    fake.fail("later 61")
+    with pytest.raises(Away, match="too much is asked") as away:
+        jenkins.read("job/hello", "show hello")
+    assert 61 == away.value.retry_after
 
 
 def test_a_get_is_not_repeated_for_ever(fake: FakeJenkins, door: Door, job: Job) -> None:
