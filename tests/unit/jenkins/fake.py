@@ -61,6 +61,8 @@ class Build:
     log: bytes = b""
     coming: list[bytes] = field(default_factory=list)  # one more with each look at the log
     will_be: str = "SUCCESS"  # once nothing more comes
+    is_log_gone: bool = False  # its file; the answer says then that more comes
+    is_always_more: bool = False  # the same of a log that is there
     asked_to: list[str] = field(default_factory=list)  # stop, term, kill
     ends_at: str = "stop"  # the first of these that it obeys
 
@@ -605,7 +607,9 @@ class _Handler(BaseHTTPRequestHandler):
         start = 0 if start > len(build.log) else start
         text = re.sub(rb"(?<!\r)\n", b"\r\n", build.log[start:])
         headers = {"X_Text_Size": str(len(build.log))}
-        if build.is_building:
+        if build.is_log_gone:
+            text, headers = b"", {"X_Text_Size": "0"}
+        if build.is_building or build.is_log_gone or build.is_always_more:
             headers["X_More_Data"] = "true"
         raise _Answer(200, text, Content_Type="text/plain;charset=UTF-8", **headers)
 

@@ -131,6 +131,26 @@ def test_a_result_before_the_end_is_none_yet(
     assert "pydeploy stop-build hello 1" in late.value.hint
 
 
+@pytest.mark.parametrize("what", ["build", "job"])
+def test_what_is_deleted_meanwhile_is_no_fault_of_the_callers(
+    fake: FakeJenkins, jenkins: Jenkins, clock: Clock, what: str
+) -> None:
+    """Exit 6, not 64: it was there."""
+    fake.jobs["hello"] = Job(will_be="")
+    asked = queued(fake, jenkins, "left")
+
+    def delete() -> None:
+        if what == "job":
+            fake.jobs.clear()
+        else:
+            fake.jobs["hello"].builds.clear()
+
+    clock.on_sleep = delete
+    with pytest.raises(ServiceError, match="hello 1 is gone: it was deleted") as gone:
+        following.follow(jenkins, asked, clock.patience())
+    assert ("ServiceError", 6) == (gone.value.kind, gone.value.exit_code)
+
+
 def test_a_restart_of_jenkins_is_waited_for(
     fake: FakeJenkins, jenkins: Jenkins, clock: Clock
 ) -> None:
