@@ -148,6 +148,22 @@ def test_the_deadline_ends_the_wait_not_the_build(job: Job, run: Run) -> None:
     assert [] == job.builds[0].asked_to
 
 
+@pytest.mark.parametrize("has_left", [True, False])
+def test_a_failure_in_json_says_which_build_it_was_about(
+    fake: FakeJenkins, job: Job, run: Run, has_left: bool
+) -> None:
+    """So that a script can go on where we stopped: one document, with the error in it."""
+    job.will_be = ""
+    if not has_left:
+        job.states = ("blocked",)
+    done = run("trigger", "hello", "--wait", "--timeout", "1s", "--json")
+    told = json.loads(done.stdout)
+    assert (6, 6, 6) == (done.returncode, told["exit_code"], told["error"]["exit_code"])
+    assert (42, 1 if has_left else None) == (told["queue_id"], told["number"])
+    assert f"{fake.url}/{'job/hello/1/' if has_left else 'queue/item/42/'}" == told["url"]
+    assert told["result"] is None
+
+
 def test_a_key_needs_etcd(job: Job, run: Run, fake: FakeJenkins) -> None:
     """Exit 6 before anything is asked."""
     done = run("trigger", "hello", "--idempotency-key", "k")
