@@ -12,6 +12,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pydeploy.clients import jenkins as clients
 from pydeploy.clients import jenkins_http
@@ -590,7 +591,7 @@ def test_a_site_without_jenkins_says_what_to_write() -> None:
     assert "jenkins: {url:" in missing.value.hint
 
 
-def site(**settings: str) -> Site:
+def site(**settings: object) -> Site:
     return Site.model_validate({"jenkins": {"url": "https://j.example/ci/", **settings}})
 
 
@@ -606,6 +607,30 @@ def test_secrets_come_from_the_process_environment() -> None:
     )
     assert Login(username="env", secret="s", trigger_token="t") == login
     assert ("s", "t") == login.secrets
+
+
+def test_a_line_feed_at_its_end_is_no_part_of_a_secret() -> None:
+    """Mounted files have one; spaces stay, which a password may have."""
+    api_token = "11" + "ab" * 16
+    login = clients.login_of(
+        site(),
+        {
+            "PYDEPLOY_JENKINS_USERNAME": "ci\n",
+            "PYDEPLOY_JENKINS_TOKEN": f"{api_token}\r\n",
+            "PYDEPLOY_JENKINS_TRIGGER_TOKEN": " t \n",
+        },
+    )
+    assert Login(username="ci", secret=api_token, trigger_token=" t ") == login
+    assert login.has_api_token
+    assert Login() == clients.login_of(site(), {"PYDEPLOY_JENKINS_TOKEN": "\n"})
+
+
+@pytest.mark.parametrize("timeout", ["11m", 601, "1d"])
+def test_a_request_has_a_longest_time(timeout: object) -> None:
+    """A day in site.yml is a slip, and would be the time that a lost answer is waited for."""
+    with pytest.raises(ValidationError, match="600"):
+        site(timeout=timeout)
+    assert 600 == site(timeout="10m").jenkins.timeout
 
 
 def test_a_user_without_a_secret_is_nobody() -> None:
