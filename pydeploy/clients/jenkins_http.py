@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from pydeploy import __version__
+from pydeploy import __version__, interrupts
 from pydeploy.clients import jenkins_answers as answers
 from pydeploy.clients import reach
 from pydeploy.clients.jenkins_answers import Away, Refused, Unsettled
@@ -141,7 +141,8 @@ class Session:
                 wait = max(pause, away.retry_after)
                 if self._clock() - started + wait > self._patience:
                     raise
-            self._sleep(wait)
+            with interrupts.allowed():
+                self._sleep(wait)
             pause *= 2
 
     # -- POST ---------------------------------------------------------------------------
@@ -158,6 +159,8 @@ class Session:
         """The answer, which is a 2xx or a redirect.
 
         Refused, Away and ServiceError mean that nothing was done; Unsettled that nobody knows.
+        Where it is called `interrupts.deferred`, so does Interrupted mean that nothing was done:
+        only while a request is under way a signal waits.
         """
         if not self._login.has_api_token and self._crumb is None:
             self._crumb = self._new_crumb()
@@ -199,17 +202,15 @@ class Session:
         except requests.RequestException as problem:
             if _was_never_sent(problem):
                 raise self._away(problem) from problem
-            raise Unsettled(
-                f"Jenkins at {self.url} did not answer the request to {what} "
-                f"({reach.reason(problem)}); nobody knows whether it got it",
-                service="jenkins",
-                hint="look at the job in Jenkins before you try again",
-            ) from problem
+            raise self._unanswered(what, reach.reason(problem)) from problem
+        except interrupts.Overdue as late:
+            raise self._unanswered(what, f"{late.message}, and no longer waited for") from late
 
     def _new_crumb(self) -> dict[str, str]:
         """The header with a crumb for this session; none where Jenkins wants none."""
         try:
-            answer = self.get(f"{self.url}/crumbIssuer/api/json", "get a crumb").json()
+            with interrupts.allowed():
+                answer = self.get(f"{self.url}/crumbIssuer/api/json", "get a crumb").json()
             return {str(answer["crumbRequestField"]): str(answer["crumb"])}
         except Refused as no:
             if no.status in (403, 404):  # switched off; or not for us, which the POST will tell
@@ -217,6 +218,14 @@ class Session:
             raise
         except (ValueError, LookupError, TypeError) as problem:
             raise answers.no_json(self.url) from problem
+
+    def _unanswered(self, what: str, why: str) -> Unsettled:
+        return Unsettled(
+            f"Jenkins at {self.url} did not answer the request to {what} ({why}); nobody knows "
+            "whether it got it",
+            service="jenkins",
+            hint="look at the job in Jenkins before you try again",
+        )
 
     def _away(self, problem: Exception) -> ServiceError:
         why = reach.reason(problem)

@@ -341,6 +341,22 @@ def test_ctrl_c_while_jenkins_is_being_asked_waits_for_its_answer(
     assert "ABORTED" == job.builds[0].result
 
 
+@pytest.mark.parametrize("trouble", ["crumb", "away"])
+def test_ctrl_c_ends_a_trigger_at_once_while_nothing_is_sent(
+    fake: FakeJenkins, job: Job, start: Start, trouble: str
+) -> None:
+    """While a crumb is waited for, or Jenkins is away: there is nothing to be unsure of."""
+    if trouble == "crumb":
+        fake.fail("hang", "crumbIssuer", times=9)
+    else:
+        fake.fail("starting", "crumbIssuer", times=99)
+    process = start("trigger", "hello", env_vars={"PYDEPLOY_JENKINS_TOKEN": "correct horse"})
+    started = time.monotonic()
+    interrupted(process, lambda: fake.gets("crumbIssuer"))
+    assert (130, []) == (process.returncode, fake.posts())
+    assert time.monotonic() - started < 4
+
+
 # -- its sisters ------------------------------------------------------------------------
 
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
+from pydeploy import interrupts
 from pydeploy.clients.etcd import Etcd
 from pydeploy.clients.jenkins import Jenkins
 from pydeploy.clients.jenkins_answers import Away, Refused, Unsettled
 from pydeploy.clients.jenkins_http import Login
-from pydeploy.errors import ServiceError, UsageError
+from pydeploy.errors import Interrupted, ServiceError, UsageError
 from pydeploy.jenkins import following, once, trigger
 from pydeploy.jenkins.once import MARK, Ledger
 from pydeploy.jenkins.values import Request, Triggered
@@ -131,6 +132,39 @@ def test_what_was_refused_may_be_tried_again(
     assert [] == records(store)
     job.is_disabled = False
     assert not ask().is_repeat
+
+
+def signalled(fake: FakeJenkins, path: str) -> None:
+    """Ctrl-C, once a request for `path` has come."""
+
+    def press() -> None:
+        wait_until(lambda: [one for one in fake.requests if path in one.path], 20)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+
+
+def test_a_signal_before_anything_is_sent_frees_the_key(
+    fake: FakeJenkins, job: Job, ask: Ask, door: Door, password: Login, store: Store
+) -> None:
+    """While the crumb is waited for."""
+    fake.fail("hang", "crumbIssuer")
+    signalled(fake, "crumbIssuer")
+    with pytest.raises(Interrupted):
+        ask(jenkins=door(password, timeout=20.0))
+    assert ([], []) == (records(store), fake.posts())
+
+
+def test_an_answer_is_not_waited_for_in_vain_after_a_signal(
+    fake: FakeJenkins, job: Job, ask: Ask, door: Door, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if it were lost: the key remembers that nobody knows."""
+    monkeypatch.setattr(interrupts, "DEFER_LIMIT", 1)
+    fake.fail("hang", "POST")
+    signalled(fake, "/job/hello/buildWithParameters")
+    with pytest.raises(Unsettled, match="interrupted by signal 2, and no longer waited for"):
+        ask(jenkins=door(timeout=20.0))
+    assert ["asked"] == [one.state for one in records(store)]
 
 
 def test_what_nobody_knows_is_not_asked_again(
