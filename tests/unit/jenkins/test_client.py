@@ -434,6 +434,25 @@ def test_an_answer_has_its_time_in_total(drip: Callable[[socket.socket], None]) 
             assert time.monotonic() - started < 3
 
 
+def test_one_call_has_its_time_in_total(
+    fake: FakeJenkins, door: Door, job: Job, password: Login
+) -> None:
+    """Patience, and one request that was begun within it; a POST that, and the same for its crumb.
+
+    Here a Jenkins that takes every request and answers none.
+    """
+    fake.fail("hang", times=99)
+    for login, ask, longest in (
+        (None, lambda jenkins: jenkins.read("job/hello", "show hello"), 1.0 + 2 * 0.3),
+        (None, lambda jenkins: jenkins.stop("hello", 1), 2 * 0.3),
+        (password, lambda jenkins: jenkins.stop("hello", 1), 1.0 + 2 * 0.3),
+    ):
+        started = time.monotonic()
+        with pytest.raises((Away, Unsettled)):
+            ask(door(login, timeout=0.3, patience=1.0))
+        assert time.monotonic() - started < longest + 1.0
+
+
 # -- where credentials go ---------------------------------------------------------------
 
 
