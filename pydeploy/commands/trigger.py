@@ -165,6 +165,9 @@ class _Run:
 
         try:
             with interrupts.held_back():
+                if stopping.is_shared(self._jenkins, asked):
+                    console.say(f"somebody else asked for the same build of {asked.job}")
+                    return False
                 stopping.stop_triggered(self._jenkins, asked, say=console.say)
         except ServiceError as failure:
             console.warn(f"it could not be stopped: {failure.message}")

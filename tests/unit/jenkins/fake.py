@@ -197,6 +197,7 @@ class FakeJenkins:
         for one in self.items.values():
             waits = one.state not in ("left", "cancelled", "expired")
             if one.job == name and one.parameters == parameters and waits and not files:
+                one.causes += causes  # CauseAction.foldIntoExisting
                 return one, False
         self._next_id += 1
         states = list(self.jobs[name].states)

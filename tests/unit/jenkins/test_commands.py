@@ -278,11 +278,15 @@ def test_the_flag_takes_what_waits_out_of_the_queue(
     assert "cancelled" == fake.items[42].state
 
 
+@pytest.mark.parametrize("has_parameters", [True, False])
 def test_what_somebody_else_asked_for_is_not_stopped(
-    fake: FakeJenkins, job: Job, start: Start, run: Run
+    fake: FakeJenkins, job: Job, start: Start, run: Run, has_parameters: bool
 ) -> None:
-    """Jenkins made one build of both; how to stop it is said."""
+    """Jenkins made one build of both, which it says at once or shows later; how to stop it is
+    said."""
     job.states = ("blocked",)
+    if not has_parameters:
+        job.definitions = None
     run("trigger", "hello")
     process = start("trigger", "hello", "--wait", "--stop-on-interrupt")
     _, err = interrupted(process, lambda: fake.gets("queue/item/42"), signal.SIGTERM)
