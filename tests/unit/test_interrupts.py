@@ -69,6 +69,51 @@ def test_a_signal_is_raised_behind_what_must_not_be_cut() -> None:
         pass
 
 
+def test_where_nothing_is_under_way_a_signal_is_raised_at_once() -> None:
+    """Also one that came before; what is deferred behind it is deferred again."""
+    interrupts.install()
+    before = [signal.getsignal(number) for number in SIGNALS]
+    done: list[str] = []
+
+    def ask() -> None:
+        with interrupts.allowed():
+            done.append("looked")
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append("asked")
+        with interrupts.allowed():
+            done.append("never")
+
+    with pytest.raises(Interrupted) as stopped, interrupts.deferred():
+        ask()
+    assert (["looked", "asked"], 143) == (done, stopped.value.exit_code)
+    with pytest.raises(Interrupted), interrupts.deferred(), interrupts.allowed():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert before == [signal.getsignal(number) for number in SIGNALS]
+    with interrupts.allowed():  # nothing is deferred: nothing changes
+        assert before == [signal.getsignal(number) for number in SIGNALS]
+
+
+def test_nothing_is_deferred_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit counts from the signal on; the alarm is gone afterwards."""
+    interrupts.install()
+    monkeypatch.setattr(interrupts, "DEFER_LIMIT", 1)
+    before = [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]
+    started = time.monotonic()
+
+    def ask() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait(10)
+
+    with pytest.raises(interrupts.Overdue) as stopped, interrupts.deferred():
+        ask()
+    assert 1 <= time.monotonic() - started < 5
+    assert ("Interrupted", 130) == (stopped.value.kind, stopped.value.exit_code)
+    with pytest.raises(Interrupted), interrupts.deferred():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert before == [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]
+    assert 0 == signal.alarm(0)
+
+
 def test_another_thread_defers_nothing() -> None:
     """Signals come to the main thread alone, which goes on as it does."""
     failures: list[BaseException] = []
