@@ -104,6 +104,7 @@ def command(
     word = Word(
         phase=report.phase,
         change=change,
+        environment=report.environment,
         patchset=report.patchset,
         revision=revision or "",
         message=text,
