@@ -54,7 +54,7 @@ def command(
             **change,
         ),
     )
-    options.print_outcome(outcome, as_json)
+    options.print_outcome("deploy", outcome, as_json)
     if outcome.state == "completed":
         from pydeploy.deploy import logs
 
