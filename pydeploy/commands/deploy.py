@@ -42,8 +42,9 @@ def command(
     from pydeploy.deploy import deploy, request, session
 
     site = cli.load_site()
+    opened = session.open_session(site, engine)
     outcome = deploy.deploy(
-        session.open_session(site, engine),
+        opened,
         request.Request(
             root=path.absolute(),
             name=name,
@@ -60,3 +61,4 @@ def command(
 
         log = console.safe(logs.kept(session.open_session(site, engine), outcome.environment))
         (console.say if as_json else console.out)(log.rstrip())
+    options.flush_outbox(site, opened.store)

@@ -14,7 +14,9 @@ import click
 from pydeploy import durations
 
 if TYPE_CHECKING:
+    from pydeploy.config.site import Site
     from pydeploy.deploy.request import Outcome
+    from pydeploy.state.store import Store
 
 Function = Callable[..., Any]
 
@@ -76,6 +78,15 @@ def print_outcome(step: str, found: Outcome, as_json: bool) -> None:
         console.say(f"nothing was deployed; what runs: `pydeploy status {found.environment}`")
     else:
         console.say(f"{found.environment} is {found.state}")
+
+
+def flush_outbox(site: Site, opened: Store) -> None:
+    """What waits for Gerrit or a chat goes out at the end of a command that used etcd anyway."""
+    if not (site.chat or site.gerrit.url or site.gerrit.ssh):
+        return
+    from pydeploy.reporters import outbox
+
+    outbox.flush_quietly(site, opened)
 
 
 def data(function: Function) -> Function:

@@ -46,3 +46,4 @@ def command(
             data_from=data_from,
         )
     options.print_outcome("promote", found, as_json)
+    options.flush_outbox(site, opened.store)
