@@ -104,7 +104,7 @@ def command(
     word = Word(
         phase=report.phase,
         change=change,
-        environment=report.environment,
+        environment=report.environment if report.is_named else "",
         patchset=report.patchset,
         revision=revision or "",
         message=text,

@@ -24,7 +24,7 @@ class Word:
     label: str = "Verified"
     vote: int | None = None
     notify: Notify = "OWNER"
-    environment: str = ""
+    environment: str = ""  # empty: it was not said which
 
 
 class Untaken(ServiceError):

@@ -68,13 +68,15 @@ def makes_obsolete(new: Word, old: Word) -> bool:
     """Whether nobody needs `old`, which waits, when `new` is said after it.
 
     A word on a newer patchset does; one on the same patchset and environment only where no vote
-    is lost by it.  An earlier version did not say the environment.
+    is lost by it.  Where one does not say its environment it may be the same.
     """
     if new.change != old.change:
         return False
     if new.patchset and old.patchset and new.patchset != old.patchset:
         return new.patchset > old.patchset
-    is_same = new.patchset == old.patchset and old.environment in ("", new.environment)
+    if new.patchset != old.patchset:
+        return False
+    is_same = new.environment == old.environment or "" in (new.environment, old.environment)
     return is_same and (new.vote is not None or old.vote is None)
 
 

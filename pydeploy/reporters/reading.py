@@ -122,6 +122,7 @@ def of_result(
     return Report(
         phase=phase or found.phase,
         environment=name,
+        is_named=bool(found.environment),
         act=found.step or "deploy",
         state=found.state,
         release=found.release,

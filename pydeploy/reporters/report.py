@@ -60,6 +60,7 @@ class Report:
 
     phase: Phase
     environment: str
+    is_named: bool = True  # else its result did not say which environment it was of
     act: str = "deploy"  # which command it was, where a result says so
     change: int | None = None
     patchset: int | None = None

@@ -96,6 +96,12 @@ def test_only_what_is_made_of_the_change_votes(step: str, value: Any) -> None:
     assert read({**value, "step": step}).vote is None
 
 
+def test_whether_the_environment_was_said() -> None:
+    """A failure may be of any."""
+    assert read(DEPLOYED).is_named
+    assert not read(AUTHORS).is_named
+
+
 @pytest.mark.parametrize(
     ("value", "vote"),
     [
