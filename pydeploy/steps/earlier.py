@@ -33,20 +33,28 @@ def path_of(given: Mapping[str, Any], mine: Folder) -> Path:
 
 
 def of_build(mine: Path, build: str) -> Path | None:
-    """What this build has to tell: its first failure, else what its weightiest step gave back."""
+    """What this build has to tell: its first failure, else what its weightiest step gave back.
+
+    A step that was done again for the same environment or folder counts as it ended at last.
+    """
     if not build:
         return None
-    found = [
-        (one, document)
-        for _, one in sorted(_beside(mine))
-        if (document := _read(one / JSON)).get("build") == build
-        and document.get("step") in _TOLD_OF
-    ]
-    failed = [one for one, document in found if "error" in document]
+    last: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
+    for _, one in sorted(_beside(mine)):
+        document = _read(one / JSON)
+        if document.get("build") == build and document.get("step") in _TOLD_OF:
+            last.pop(_which(document), None)  # so that the order is theirs, too
+            last[_which(document)] = one, document
+    failed = [one for one, document in last.values() if "error" in document]
     if failed:
         return failed[0] / JSON
-    newest = {document["step"]: one for one, document in found}
+    newest = {document["step"]: one for one, document in last.values()}
     return next((newest[step] / JSON for step in _TOLD_OF if step in newest), None)
+
+
+def _which(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The step and what it was of."""
+    return tuple(str(document.get(name, "")) for name in ("step", "environment", "folder"))
 
 
 def forget(mine: Path, now: float | None = None) -> None:

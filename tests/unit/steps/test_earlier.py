@@ -45,6 +45,22 @@ def test_the_first_failure_is_told(tmp_path: Path, results: Any) -> None:
     assert first == told(tmp_path)
 
 
+def test_what_was_done_again_counts_as_it_ended(tmp_path: Path, results: Any) -> None:
+    """`retry(2) { deepinDeploy() }`; another environment's or folder's failure stays one."""
+    results("a", "check", folder="web")
+    results("b", "deploy", environment="10020", error={})
+    again = results("c", "deploy", environment="10020")
+    assert again == told(tmp_path)
+    lasting = results("d", "check", folder="api", error={})
+    results("e", "deploy", environment="demo", error={})
+    results("f", "check", folder="web")
+    assert lasting == told(tmp_path)
+    results("g", "check", folder="api")
+    last = results("h", "deploy", environment="10020", error={})
+    results("i", "deploy", environment="demo")
+    assert last == told(tmp_path)
+
+
 def test_else_the_weightiest_step(tmp_path: Path, results: Any) -> None:
     """A deploy before a build before a check; of several the newest."""
     results("a", "check")
