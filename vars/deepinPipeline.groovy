@@ -27,7 +27,7 @@ Map call(Map given = [:]) {
             pydeployTell(all, [phase: 'aborted'], true)
             throw aborted
         } catch (Exception failure) {
-            pydeployTell(all, [:], true)
+            pydeployTell(all, [failing: failure.message ?: 'the build failed'], true)
             throw failure
         }
         stage('Report') {

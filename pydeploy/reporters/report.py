@@ -23,7 +23,13 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 VOTES: dict[Phase, int] = {"deployed": 1, "failed-author": -1}
 
 
-_DONE = {"check": "checked", "build": "built", "promote": "promoted", "remove": "removed"}
+_DONE = {
+    "check": "checked",
+    "build": "built",
+    "promote": "promoted",
+    "remove": "removed",
+    "verify": "verified",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

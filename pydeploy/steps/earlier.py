@@ -22,6 +22,7 @@ _GIVEN = "given.json"
 _OURS = {JSON, PROPERTIES, _GIVEN, "bootstrap.sh", "requirements.txt"}
 _LARGEST = 10_000_000  # bytes
 _TOLD_OF = ("deploy", "promote", "remove", "build", "check")  # the weightiest first
+_IF_FAILING = ("status", "trigger")  # else a pipeline may take a failure of theirs for an answer
 
 
 def path_of(given: Mapping[str, Any], mine: Folder) -> Path:
@@ -32,17 +33,22 @@ def path_of(given: Mapping[str, Any], mine: Folder) -> Path:
     return mine.path / _GIVEN
 
 
-def of_build(mine: Path, build: str) -> Path | None:
-    """What this build has to tell: its first failure, else what its weightiest step gave back."""
+def of_build(mine: Path, build: str, is_failing: bool = False) -> Path | None:
+    """What this build has to tell: its first failure, else what its weightiest step gave back.
+
+    If the build fails, what was superseded is such a failure, too.
+    """
     if not build:
         return None
     found = [
         (one, document)
         for _, one in sorted(_beside(mine))
         if (document := _read(one / JSON)).get("build") == build
-        and document.get("step") in _TOLD_OF
+        and document.get("step") in (_TOLD_OF + _IF_FAILING if is_failing else _TOLD_OF)
     ]
     failed = [one for one, document in found if "error" in document]
+    if is_failing and not failed:
+        failed = [one for one, document in found if document.get("state") == "superseded"]
     if failed:
         return failed[0] / JSON
     newest = {document["step"]: one for one, document in found}

@@ -44,6 +44,7 @@ class DeepinPipelineTest extends StepTest {
         assert echoed.last() == 'smoke http://10020.deploy.deepin.test'
         assert failure('deepinPipeline(verify: { result -> error("no smoke") })') == 'no smoke'
         assert tool.steps.last() == 'report'
+        assert tool.asked.last().arguments.subMap(['phase', 'result', 'failing']) == [phase: '', result: [:], failing: 'no smoke']
     }
 
     /** The tool finds the failure among the results of the build. */
