@@ -77,7 +77,7 @@ def _step(env_vars: Mapping[str, str]) -> int:
             step=arguments.name_of(env_vars.get(arguments.VARIABLE)),
             code=code,
             told=told,
-            build=env_vars.get("BUILD_URL", ""),
+            build=env_vars.get("BUILD_TAG", ""),
             place=place.path,
         )
         try:

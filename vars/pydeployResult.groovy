@@ -3,7 +3,7 @@ Map call(String step, String folder, int code) {
     String file = folder + '/result.properties'
     Map result = fileExists(file) ? pydeployProperties(readFile(file: file, encoding: 'UTF-8')) : [:]
     String shown = currentBuild.description ?: ''
-    if (result.url && !shown.contains(result.url)) {
+    if (step in ['deepinDeploy', 'deepinPromote'] && result.url && !shown.contains(result.url)) {
         currentBuild.description = shown ? shown + ' ' + result.url : result.url
     }
     if (result.state == 'superseded') {

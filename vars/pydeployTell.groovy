@@ -9,7 +9,8 @@ void call(Map all, Map about, boolean isFailing) {
             deepinReport(common + about + [gerritCredentialsId: all.gerritCredentialsId])
         }
         if (all.chats) {
-            String end = isFailing ? 'failed' : 'done'
+            String failed = currentBuild.result == 'NOT_BUILT' ? 'superseded' : 'failed'
+            String end = isFailing ? (about.phase ?: failed) : 'done'
             String text = "${env.JOB_NAME} ${env.BUILD_NUMBER}: ${end} ${env.BUILD_URL}"
             deepinNotify(common + about.subMap(['result'])
                 + [text: text, to: all.chats, chatCredentialsId: all.chatCredentialsId])

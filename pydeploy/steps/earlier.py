@@ -58,8 +58,12 @@ def of_build(mine: Path, build: str, is_failing: bool = False) -> Path | None:
 def forget(mine: Path, now: float | None = None) -> None:
     """Delete results older than KEPT; a folder that holds anything else is nobody's to delete."""
     moment = time.time() if now is None else now
-    for written, one in list(_beside(mine)):
+    for one in list(mine.parent.iterdir()):
         with contextlib.suppress(OSError):  # another branch of the pipeline does the same
+            if one == mine or one.is_symlink():
+                continue
+            result = one / JSON  # who was killed has left none
+            written = (result if result.exists() else one).stat().st_mtime
             if moment - written > KEPT and set(os.listdir(one)) <= _OURS:
                 for file in one.iterdir():
                     file.unlink()

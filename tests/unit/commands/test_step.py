@@ -196,7 +196,7 @@ def test_a_report_is_about_what_the_build_has_done(monkeypatch: pytest.MonkeyPat
     """Its first failure, found beside the report's own result."""
     from pydeploy.steps import arguments
 
-    monkeypatch.setenv("BUILD_URL", "http://ci/1")
+    monkeypatch.setenv("BUILD_TAG", "jenkins-docs-1")
     monkeypatch.setenv("PYDEPLOY_RESULT", "results/1")
     assert 64 == run(monkeypatch, "deploy", tll="3d")
     monkeypatch.setenv("PYDEPLOY_RESULT", "results/2")

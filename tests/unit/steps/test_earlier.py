@@ -84,6 +84,13 @@ def test_old_results_go(tmp_path: Path, results: Any) -> None:
     mine = results("mine", "deploy").parent
     earlier.forget(mine, now=1000 + earlier.KEPT + 100)
     assert (False, True, True) == (old.exists(), foreign.exists(), mine.exists())
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    (killed / "bootstrap.sh").write_text("")
+    earlier.forget(mine, now=killed.stat().st_mtime + earlier.KEPT - 10)
+    assert killed.exists()
+    earlier.forget(mine, now=killed.stat().st_mtime + earlier.KEPT + 10)
+    assert not killed.exists()
     young = results("young", "deploy").parent
     earlier.forget(mine, now=1010)
     assert young.exists()

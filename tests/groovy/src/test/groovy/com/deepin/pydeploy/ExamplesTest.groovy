@@ -17,6 +17,7 @@ class ExamplesTest extends StepTest {
             [0, [state: 'running', environment: name, url: "http://${name}.deploy.deepin.test"]]
         }
         tool.answers.promote = { [0, [state: 'running', environment: 'staging', url: 'http://staging.deploy.deepin.test']] }
+        tool.answers.build = { [0, [state: 'built', change: '10020']] }
         tool.answers.status = { Map it -> [0, [state: 'running', environment: it.environment, health: '1/1 up']] }
         tool.answers.trigger = { [0, [state: 'done', url: 'http://other/12/', result: 'SUCCESS']] }
         helper.registerAllowedMethod('sh', [String]) { String it -> commands.add(it) }
