@@ -107,11 +107,12 @@ def command(
     word = Word(
         phase=report.phase,
         change=change,
+        environment=report.environment if report.is_named else "",
         patchset=report.patchset,
         revision=revision or "",
         message=text,
         label=site.gerrit.label,
-        vote=_vote(site, report.phase, vote),
+        vote=_vote(site, report, vote),
         notify="NONE" if report.phase == "started" else site.gerrit.notify,
     )
     said = None if dry_run else _say(site, opened, word)
@@ -133,10 +134,9 @@ def _report(
     return reading.of_result(opened, found, phase, **facts)
 
 
-def _vote(site: Site, phase: Phase, wanted: int | str | None) -> int | None:
-    """What the caller wants, else as the phase has it; nothing where somebody else votes."""
+def _vote(site: Site, report: Report, wanted: int | str | None) -> int | None:
+    """What the caller wants, else as the report has it; nothing where somebody else votes."""
     from pydeploy.errors import UsageError
-    from pydeploy.reporters.report import VOTES
 
     if isinstance(wanted, int) and not site.gerrit.vote:
         raise UsageError(
@@ -144,7 +144,7 @@ def _vote(site: Site, phase: Phase, wanted: int | str | None) -> int | None:
         )
     if wanted == "none" or not site.gerrit.vote:
         return None
-    return wanted if isinstance(wanted, int) else VOTES.get(phase)
+    return wanted if isinstance(wanted, int) else report.vote
 
 
 def _say(site: Site, opened: Store, word: Word) -> Said:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pydeploy import cli
+from pydeploy import cli, console
 
 if TYPE_CHECKING:
     from pydeploy.steps.arguments import Asked
@@ -29,6 +29,8 @@ def command(ctx: click.Context) -> None:
 
     asked = arguments.read(os.environ.get(arguments.VARIABLE))
     asked = _with_result(asked.filled(_facts(asked)))
+    if asked.about:
+        console.out_json(asked.about)  # what the command tells comes over it
     code = cli.pydeploy.main(arguments.argv(asked), prog_name="pydeploy", standalone_mode=False)
     ctx.exit(code if isinstance(code, int) else 0)
 

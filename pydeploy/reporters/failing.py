@@ -26,6 +26,7 @@ def of_build(found: Result | None, why: str, *, environment: str, **more: Any) -
     return Report(
         phase="failed-author" if is_tried else "failed-operator",
         environment=(found.environment if found else "") or environment,
+        is_named=bool(found and found.environment),
         act="verify" if is_tried else "deploy",
         release=found.release if found else "",
         failure=Failure(kind="Failed", message=why, hint=_HINT),

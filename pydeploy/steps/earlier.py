@@ -36,23 +36,30 @@ def path_of(given: Mapping[str, Any], mine: Folder) -> Path:
 def of_build(mine: Path, build: str, is_failing: bool = False) -> Path | None:
     """What this build has to tell: its first failure, else what its weightiest step gave back.
 
-    If the build fails, what was superseded is such a failure, too.
+    A step that was done again for the same environment or folder counts as it ended at last.  If
+    the build fails, what was superseded is such a failure, too.
     """
     if not build:
         return None
-    found = [
-        (one, document)
-        for _, one in sorted(_beside(mine))
-        if (document := _read(one / JSON)).get("build") == build
-        and document.get("step") in (_TOLD_OF + _IF_FAILING if is_failing else _TOLD_OF)
-    ]
-    failed = [one for one, document in found if "error" in document]
+    told_of = _TOLD_OF + _IF_FAILING if is_failing else _TOLD_OF
+    last: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
+    for _, one in sorted(_beside(mine)):
+        document = _read(one / JSON)
+        if document.get("build") == build and document.get("step") in told_of:
+            last.pop(_which(document), None)  # so that the order is theirs, too
+            last[_which(document)] = one, document
+    failed = [one for one, document in last.values() if "error" in document]
     if is_failing and not failed:
-        failed = [one for one, document in found if document.get("state") == "superseded"]
+        failed = [one for one, document in last.values() if document.get("state") == "superseded"]
     if failed:
         return failed[0] / JSON
-    newest = {document["step"]: one for one, document in found}
+    newest = {document["step"]: one for one, document in last.values()}
     return next((newest[step] / JSON for step in _TOLD_OF if step in newest), None)
+
+
+def _which(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The step and what it was of."""
+    return tuple(str(document.get(name, "")) for name in ("step", "environment", "folder"))
 
 
 def forget(mine: Path, now: float | None = None) -> None:

@@ -113,6 +113,17 @@ def test_every_failure_is_a_result(
     assert "" == capsys.readouterr().out
 
 
+def test_a_failure_says_of_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a step that is done again is known for the same."""
+    site = "/none.yml"
+    assert 0 != run(monkeypatch, "deploy", change=10020, patchset=3, site=site)
+    assert ("10020", "failed") == (result()["environment"], result()["state"])
+    assert 0 != run(monkeypatch, "promote", environment="10020", to="staging", site=site)
+    assert "staging" == result()["environment"]
+    assert 0 != run(monkeypatch, "build", folder="none", site=site)
+    assert "none" == result()["folder"]
+
+
 def test_superseded_is_a_result(status: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 0, and the pipeline can tell it from a success."""
     status(raising(errors.Superseded("patchset 4")))

@@ -45,6 +45,22 @@ def test_the_first_failure_is_told(tmp_path: Path, results: Any) -> None:
     assert first == told(tmp_path)
 
 
+def test_what_was_done_again_counts_as_it_ended(tmp_path: Path, results: Any) -> None:
+    """`retry(2) { deepinDeploy() }`; another environment's or folder's failure stays one."""
+    results("a", "check", folder="web")
+    results("b", "deploy", environment="10020", error={})
+    again = results("c", "deploy", environment="10020")
+    assert again == told(tmp_path)
+    lasting = results("d", "check", folder="api", error={})
+    results("e", "deploy", environment="demo", error={})
+    results("f", "check", folder="web")
+    assert lasting == told(tmp_path)
+    results("g", "check", folder="api")
+    last = results("h", "deploy", environment="10020", error={})
+    results("i", "deploy", environment="demo")
+    assert last == told(tmp_path)
+
+
 def test_else_the_weightiest_step(tmp_path: Path, results: Any) -> None:
     """A deploy before a build before a check; of several the newest."""
     results("a", "check")
@@ -58,8 +74,8 @@ def test_a_build_that_fails_looks_further(tmp_path: Path, results: Any) -> None:
     """Into steps that are else not told of, and to what was superseded; then it is as ever."""
     deployed = results("a", "deploy", state="running")
     assert deployed == told(tmp_path, is_failing=True)
-    superseded = results("b", "deploy", state="superseded")
-    results("c", "deploy", state="running")
+    superseded = results("b", "deploy", state="superseded", environment="web")
+    results("c", "deploy", state="running", environment="docs")
     assert superseded == told(tmp_path, is_failing=True)
     failed = results("d", "status", error={})
     assert failed == told(tmp_path, is_failing=True)

@@ -63,7 +63,7 @@ class DeepinPipelineTest extends StepTest {
         tool.answers.deploy = { [4, BROKEN] }
         tool.answers.report = { [6, [state: 'failed', 'error/class': 'ServiceError', 'error/message': 'no Gerrit', 'error/fault': 'operator']] }
         assert failure('deepinPipeline()').startsWith('deepinDeploy: DeployError')
-        assert echoed.last().startsWith('the failure could not be told: deepinReport: ServiceError: no Gerrit')
+        assert echoed.last().startsWith('it could not be told: deepinReport: ServiceError: no Gerrit')
     }
 
     /** A vote that was lost is no success. */
@@ -71,6 +71,22 @@ class DeepinPipelineTest extends StepTest {
     void 'a report that fails after a success fails'() {
         tool.answers.report = { [6, [state: 'failed', 'error/class': 'ServiceError', 'error/message': 'no Gerrit', 'error/fault': 'operator']] }
         assert failure('deepinPipeline()').startsWith('deepinReport: ServiceError: no Gerrit')
+    }
+
+    /** Gerrit that is away keeps no chat from being told, and the first failure counts. */
+    @Test
+    void 'chats are told where a report fails'() {
+        Map gone = [state: 'failed', 'error/class': 'ServiceError', 'error/message': 'no Gerrit', 'error/fault': 'operator']
+        tool.answers.report = { [6, gone] }
+        assert failure('deepinPipeline(chats: ["team"])').startsWith('deepinReport: ServiceError: no Gerrit')
+        assert tool.steps.last() == 'notify'
+        tool.answers.notify = { [6, gone + ['error/message': 'no chat']] }
+        assert failure('deepinPipeline(chats: ["team"])').startsWith('deepinReport: ServiceError: no Gerrit')
+        assert echoed.last().startsWith('it could not be told: deepinNotify: ServiceError: no chat')
+        tool.answers.deploy = { [4, BROKEN] }
+        assert failure('deepinPipeline(chats: ["team"])').startsWith('deepinDeploy: DeployError')
+        assert echoed.takeRight(2)*.take(27) == ['it could not be told: deepi'] * 2
+        assert tool.steps.takeRight(2) == ['report', 'notify']
     }
 
     /** It is told as such, and stays so. */
