@@ -1,5 +1,6 @@
 package com.deepin.pydeploy
 
+import groovy.json.JsonSlurper
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 import org.junit.Test
 
@@ -132,13 +133,17 @@ class DeepinDeployTest extends StepTest {
         assert currentBuild.description == null
     }
 
-    /** The tool was killed, or never came that far. */
+    /** The tool was killed, or never came that far; a report of this build finds that, too. */
     @Test
     void 'no result is a failure'() {
+        binding.getVariable('env').BUILD_TAG = 'jenkins-docs-7'
         for (code in [0, 137]) {
             tool.answers.deploy = { [code, null] }
             assert failure('deepinDeploy()') ==
                 "deepinDeploy: exit ${code}: pydeploy has left no result, see above (the operator's turn)"
+            Map left = new JsonSlurper().parse(new File(tool.asked.last().variables.PYDEPLOY_RESULT, 'result.json')) as Map
+            assert left.subMap(['step', 'build', 'state']) == [step: 'deploy', build: 'jenkins-docs-7', state: 'failed']
+            assert left.error.subMap(['class', 'fault']) == ['class': "exit ${code}".toString(), fault: 'operator']
         }
     }
 
