@@ -101,6 +101,7 @@ class Build:
         (self.folder / "aborted").touch()
         for child in _children(self.pid):
             _end(child, signal_number)
+            time.sleep(1)  # at most so long Jenkins does not look whether it is gone
         os.kill(self.pid, signal_number)
 
     def ended(self) -> Ended:
