@@ -14,7 +14,8 @@ void call(Map all, Map about, boolean isFailing) {
         }
     }
     if (all.chats) {
-        String end = isFailing ? 'failed' : 'done'
+        String failed = currentBuild.result == 'NOT_BUILT' ? 'superseded' : 'failed'
+        String end = isFailing ? (about.phase ?: failed) : 'done'
         String text = "${env.JOB_NAME} ${env.BUILD_NUMBER}: ${end} ${env.BUILD_URL}"
         try {
             deepinNotify(common + about.subMap(['result'])

@@ -4,7 +4,7 @@ Map call(Map all) {
     Map result = [:]
     if (env.GERRIT_EVENT_TYPE in ['change-abandoned', 'change-merged']) {
         stage('Remove') {
-            result = deepinRemove(common)
+            result = deepinRemove(common + [environment: all.name])
         }
         return result
     }
@@ -12,7 +12,14 @@ Map call(Map all) {
         deepinCheck(all.subMap(['site', 'folder']))
     }
     stage('Build') {
-        deepinBuild(common + all.subMap(['folder', 'engine']))
+        result = deepinBuild(common + all.subMap(['folder', 'engine']))
+    }
+    if (!result.change) { // the build of a branch
+        all.report = false
+        if (!all.name) {
+            echo('no change and no `name`: what was built is not deployed')
+            return result
+        }
     }
     stage('Deploy') {
         result = deepinDeploy(common + all.subMap(['folder', 'name', 'ttl', 'data', 'dataFrom', 'engine']))

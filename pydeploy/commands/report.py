@@ -53,6 +53,7 @@ class _Vote(click.ParamType[int | str]):
 @click.option("--revision", type=options.REVISION, help="Commit of the patchset.")
 @click.option("--phase", type=click.Choice(PHASES), help="Else as the result says.")
 @click.option("--result", type=click.File(encoding="utf-8"), help="JSON that a command wrote.")
+@click.option("--failing", default="", metavar="WHY", help="The build fails, whatever worked.")
 @click.option("--environment", metavar="NAME", help="If it is not called as the change.")
 @click.option("--message", default="", metavar="TEXT", help="A word of your own below it.")
 @click.option("--vote", type=_Vote(), metavar="N", help="This vote instead; none for no vote.")
@@ -65,6 +66,7 @@ def command(
     revision: str | None,
     phase: Phase | None,
     result: IO[str] | None,
+    failing: str,
     environment: str | None,
     message: str,
     vote: int | str | None,
@@ -93,6 +95,7 @@ def command(
         opened,
         result,
         phase,
+        failing,
         environment=environment or str(change),
         change=change,
         patchset=patchset,
@@ -116,13 +119,19 @@ def command(
     _print(word, said, as_json)
 
 
-def _report(opened: Store, result: IO[str] | None, phase: Phase | None, **facts: Any) -> Report:
+def _report(
+    opened: Store, result: IO[str] | None, phase: Phase | None, failing: str, **facts: Any
+) -> Report:
+    from pydeploy.reporters import failing as failures
     from pydeploy.reporters import reading
 
     facts["build_url"] = os.environ.get("BUILD_URL", "")
-    if result is None:
+    found = reading.result(result.read()) if result else None
+    if failing and not phase and (failed := failures.of_build(found, failing, **facts)):
+        return failed
+    if found is None:
         return reading.of_record(opened, phase, **facts)
-    return reading.of_result(opened, reading.result(result.read()), phase, **facts)
+    return reading.of_result(opened, found, phase, **facts)
 
 
 def _vote(site: Site, report: Report, wanted: int | str | None) -> int | None:

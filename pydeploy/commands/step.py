@@ -63,7 +63,8 @@ def _with_result(asked: Asked) -> Asked:
         if given:
             path = earlier.path_of(given, mine)
         elif asked.name == "report":
-            path = earlier.of_build(mine.path, os.environ.get("BUILD_URL", ""))
+            is_failing = "failing" in asked.arguments
+            path = earlier.of_build(mine.path, os.environ.get("BUILD_TAG", ""), is_failing)
     finally:
         mine.close()
     return asked if path is None else arguments.with_path(asked, "result", path)

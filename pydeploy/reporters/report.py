@@ -22,13 +22,14 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 # DESIGN: deployed is well, what its author has to mend is not, all else says nothing of the change.
 VOTES: dict[Phase, int] = {"deployed": 1, "failed-author": -1}
 # Only what is made of the change itself speaks for or against it.
-_VOTING = ("check", "build", "deploy")
+_VOTING = ("check", "build", "deploy", "verify")
 
 _DONE = {
     "check": "checked",
     "build": "built",
     "promote": "promoted",
     "remove": "removed",
+    "verify": "verified",
     "rollback": "rolled back",
     "restart": "restarted",
     "restore": "restored",

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from pydeploy import interrupts
-from pydeploy.errors import Interrupted
+from pydeploy.clients import shell
+from pydeploy.errors import BuildError, Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -27,6 +28,13 @@ def handlers_stay() -> Iterator[None]:
     for number, handler in before.items():
         signal.signal(number, handler)
     signal.alarm(alarm)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither signals nor children of other tests."""
+    monkeypatch.setattr(interrupts, "_held", [])
+    monkeypatch.setattr(interrupts, "_child_failed", float("-inf"))
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -48,6 +56,35 @@ def test_an_undo_is_not_cut_by_further_signals() -> None:
             os.kill(os.getpid(), number)
         done.append("undone")
     assert ["undone"] == done
+
+
+def test_a_signal_during_an_undo_is_what_was_behind_the_failure() -> None:
+    """Jenkins had ended the program whose failure is undone."""
+    interrupts.install()
+    failure = BuildError("exit 1")
+    assert failure is interrupts.behind(failure)
+    with interrupts.held_back():
+        os.kill(os.getpid(), signal.SIGTERM)
+    behind = interrupts.behind(failure)
+    assert isinstance(behind, Interrupted)
+    assert 143 == behind.exit_code
+
+
+def test_jenkins_signals_us_after_our_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed program is waited with for a moment; not where no Jenkins is, nor without one."""
+    interrupts.install()
+    failure = BuildError("exit 1")
+    monkeypatch.setenv("BUILD_TAG", "jenkins-docs-7")
+    began = time.monotonic()
+    assert failure is interrupts.behind(failure)
+    with pytest.raises(FileNotFoundError):
+        shell.run(["/nonexistent"])
+    shell.run(["true"])
+    assert failure is interrupts.behind(failure)
+    assert time.monotonic() - began < 1
+    assert 1 == shell.run(["false"]).code
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    assert isinstance(interrupts.behind(failure), Interrupted)
 
 
 def test_a_signal_is_raised_behind_what_must_not_be_cut() -> None:

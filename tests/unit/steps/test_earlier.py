@@ -31,9 +31,9 @@ def results(tmp_path: Path) -> Any:
     return add
 
 
-def told(tmp_path: Path) -> Path | None:
+def told(tmp_path: Path, *, is_failing: bool = False) -> Path | None:
     (tmp_path / "mine").mkdir(exist_ok=True)
-    return earlier.of_build(tmp_path / "mine", BUILD)
+    return earlier.of_build(tmp_path / "mine", BUILD, is_failing)
 
 
 def test_the_first_failure_is_told(tmp_path: Path, results: Any) -> None:
@@ -70,6 +70,18 @@ def test_else_the_weightiest_step(tmp_path: Path, results: Any) -> None:
     assert newest == told(tmp_path)
 
 
+def test_a_build_that_fails_looks_further(tmp_path: Path, results: Any) -> None:
+    """Into steps that are else not told of, and to what was superseded; then it is as ever."""
+    deployed = results("a", "deploy", state="running")
+    assert deployed == told(tmp_path, is_failing=True)
+    superseded = results("b", "deploy", state="superseded", environment="web")
+    results("c", "deploy", state="running", environment="docs")
+    assert superseded == told(tmp_path, is_failing=True)
+    failed = results("d", "status", error={})
+    assert failed == told(tmp_path, is_failing=True)
+    assert tmp_path / "c" / "result.json" == told(tmp_path)
+
+
 def test_other_builds_and_reports_are_not_told(tmp_path: Path, results: Any) -> None:
     """Workspaces are used again."""
     results("a", "deploy", build="http://ci/job/docs/6/", error={})
@@ -88,6 +100,13 @@ def test_old_results_go(tmp_path: Path, results: Any) -> None:
     mine = results("mine", "deploy").parent
     earlier.forget(mine, now=1000 + earlier.KEPT + 100)
     assert (False, True, True) == (old.exists(), foreign.exists(), mine.exists())
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    (killed / "bootstrap.sh").write_text("")
+    earlier.forget(mine, now=killed.stat().st_mtime + earlier.KEPT - 10)
+    assert killed.exists()
+    earlier.forget(mine, now=killed.stat().st_mtime + earlier.KEPT + 10)
+    assert not killed.exists()
     young = results("young", "deploy").parent
     earlier.forget(mine, now=1010)
     assert young.exists()

@@ -12,6 +12,7 @@ class DeepinPipelineTest extends StepTest {
     @Before
     void answers() {
         tool.answers.deploy = { [0, DeepinDeployTest.RUNNING] }
+        tool.answers.build = { [0, [state: 'built', change: '10020']] }
         tool.answers.status = { Map it -> [0, [state: 'running', environment: it.environment, health: '1/1 up']] }
     }
 
@@ -44,6 +45,7 @@ class DeepinPipelineTest extends StepTest {
         assert echoed.last() == 'smoke http://10020.deploy.deepin.test'
         assert failure('deepinPipeline(verify: { result -> error("no smoke") })') == 'no smoke'
         assert tool.steps.last() == 'report'
+        assert tool.asked.last().arguments.subMap(['phase', 'result', 'failing']) == [phase: '', result: [:], failing: 'no smoke']
     }
 
     /** The tool finds the failure among the results of the build. */
@@ -105,7 +107,23 @@ class DeepinPipelineTest extends StepTest {
             tool.asked.clear()
             assert run('return deepinPipeline()').state == 'removed'
             assert tool.steps == ['remove', 'report']
+            assert tool.asked[0].arguments.environment == ''
         }
+        run('deepinPipeline(name: "web-10020")')
+        assert tool.asked[2].arguments.environment == 'web-10020'
+    }
+
+    /** A branch of a multibranch job has no change: nobody is told, and without a name nothing is deployed. */
+    @Test
+    void 'a build of a branch'() {
+        tool.answers.build = { [0, [state: 'built']] }
+        assert run('return deepinPipeline()').state == 'built'
+        assert stages == ['Checkout', 'Check', 'Build']
+        assert tool.steps == ['check', 'build']
+        assert echoed.last() == 'no change and no `name`: what was built is not deployed'
+        tool.asked.clear()
+        run('deepinPipeline(name: "nightly", chats: ["team"])')
+        assert tool.steps == ['check', 'build', 'deploy', 'status', 'notify']
     }
 
     /** One voter: where gerrit-trigger votes, we do not. Chats are told only where they are named. */
@@ -114,6 +132,18 @@ class DeepinPipelineTest extends StepTest {
         run('deepinPipeline(report: false, chats: ["team"])')
         assert tool.steps == ['check', 'build', 'deploy', 'status', 'notify']
         assert tool.asked.last().arguments.subMap(['text', 'to']) == [text: 'docs 7: done http://ci/7/', to: ['team']]
+    }
+
+    /** Neither is a failure. */
+    @Test
+    void 'chats are told what came of it'() {
+        tool.answers.deploy = { [0, [state: 'superseded', supersededBy: '10020-4']] }
+        failure('deepinPipeline(chats: ["team"])')
+        tool.answers.deploy = { throw new FlowInterruptedException() }
+        currentBuild.result = null
+        failure('deepinPipeline(chats: ["team"])', FlowInterruptedException)
+        List texts = tool.asked.findAll { it.step == 'notify' }*.arguments*.text
+        assert texts == ['docs 7: superseded http://ci/7/', 'docs 7: aborted http://ci/7/']
     }
 
     /** These tests notice what Jenkins could not keep, such as a Matcher. */
