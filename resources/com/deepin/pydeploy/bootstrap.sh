@@ -106,12 +106,21 @@ broken() {
         'the lines above say why: a program that is missing, a full disk'
 }
 
+# has_ended PID: no more, or only waited for by us.
+has_ended() {
+    { read -r _stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+    case $_stat in *') Z '*) ;; *) return 1 ;; esac
+}
+
 # interrupted NUMBER: what was begun is ended; who comes next removes what it left.
 interrupted() {
     trap - EXIT
     trap '' HUP INT TERM
     if [ -n "$child" ]; then
-        kill "$child" 2>/dev/null || true
+        until has_ended "$child"; do # a signal to who was forked just now may be lost on them
+            kill "$child" 2>/dev/null || true
+            sleep 0.1
+        done
         wait "$child" || true
     fi
     say "interrupted by signal $1"
@@ -156,12 +165,12 @@ number() {
 # What a relative entry of PATH names would be the change's, here and for all that the tool runs.
 drop_relative_path() {
     _rest=$PATH:
-    PATH=
+    _kept=
     while [ -n "$_rest" ]; do
-        case $_rest in /*) PATH=$PATH${PATH:+:}${_rest%%:*} ;; esac
+        case $_rest in /*) _kept=$_kept${_kept:+:}${_rest%%:*} ;; esac
         _rest=${_rest#*:}
     done
-    PATH=${PATH:-/usr/local/bin:/usr/bin:/bin} # an empty one would be this folder
+    PATH=${_kept:-/usr/local/bin:/usr/bin:/bin} # an empty one would be this folder
     export PATH
 }
 
