@@ -77,7 +77,7 @@ def _step(env_vars: Mapping[str, str]) -> int:
             step=arguments.name_of(env_vars.get(arguments.VARIABLE)),
             code=code,
             told=told,
-            build=env_vars.get("BUILD_URL", ""),
+            build=env_vars.get("BUILD_TAG", ""),
             place=place.path,
         )
         try:
@@ -91,14 +91,28 @@ def _step(env_vars: Mapping[str, str]) -> int:
 
 
 def _run(arguments: list[str], *, is_json: bool) -> int:
+    """Also a signal that comes while the end is told is told, and not a bug."""
+    from pydeploy import errors, interrupts
+
+    try:
+        return _ran(arguments, is_json=is_json)
+    except errors.Interrupted as late:
+        with interrupts.held_back():
+            return _report(late, is_json=is_json)
+
+
+def _ran(arguments: list[str], *, is_json: bool) -> int:
     import click
 
-    from pydeploy import cli, errors
+    from pydeploy import cli, errors, interrupts
 
     try:
         code = cli.pydeploy.main(args=arguments, prog_name="pydeploy", standalone_mode=False)
     except (errors.PydeployError, errors.Interrupted) as failure:
-        return _report(failure, is_json=is_json)
+        if isinstance(failure, errors.PydeployError):
+            failure = interrupts.behind(failure)
+        with interrupts.held_back():
+            return _report(failure, is_json=is_json)
     except errors.Superseded as newer:
         from pydeploy import console
 
@@ -117,7 +131,8 @@ def _run(arguments: list[str], *, is_json: bool) -> int:
     except (Exception, SystemExit) as bug:  # the boundary itself: what errors.py has not is a bug
         if _is_reader_gone():  # click makes a SystemExit of a broken pipe
             return 0
-        return _bug(bug, is_json=is_json)
+        with interrupts.held_back():
+            return _bug(bug, is_json=is_json)
     return code if isinstance(code, int) else 0  # an int is what `ctx.exit` was called with
 
 

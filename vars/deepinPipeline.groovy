@@ -19,19 +19,19 @@ Map call(Map given = [:]) {
     Map result = [:]
     node(all.label) {
         try {
-            stage('Checkout') {
-                checkout(scm)
-            }
+            stage('Checkout') { checkout(scm) }
             result = pydeployWay(all)
         } catch (FlowInterruptedException aborted) {
             pydeployTell(all, [phase: 'aborted'], true)
             throw aborted
         } catch (Exception failure) {
-            pydeployTell(all, [:], true)
+            pydeployTell(all, [failing: failure.message ?: 'the build failed'], true)
             throw failure
         }
-        stage('Report') {
-            pydeployTell(all, [result: result], false)
+        if (all.report || all.chats) {
+            stage('Report') {
+                pydeployTell(all, [result: result], false)
+            }
         }
     }
     return result

@@ -6,20 +6,15 @@ import groovy.json.JsonOutput
  */
 Map call(Map step, Map defaults, Map given) {
     Map arguments = pydeployArguments(step, defaults, given)
-    // Beside the workspace, not in it: that is the change. Each call has a folder of its own.
-    String place = pwd(tmp: true)
-    String folder = 'pydeploy/' + step.command + '-' + UUID.randomUUID()
-    List names = ['bootstrap.sh', 'requirements.txt']
-    for (int at = 0; at < names.size(); at++) { // an iterator could not be kept over a step
-        String text = libraryResource('com/deepin/pydeploy/' + names[at])
-        writeFile(file: place + '/' + folder + '/' + names[at], text: text, encoding: 'UTF-8')
-    }
+    Map made = pydeployFolder(step.command)
     Map asked = [step: step.command, arguments: arguments.subMap(['site'] + defaults.keySet())]
     List variables = [
         // Some versions of Jenkins put a variable in the place of `$NAME`: no `$` is left.
         'PYDEPLOY_STEP=' + JsonOutput.toJson(asked).replace('$', '\\u0024'),
-        'PYDEPLOY_RESULT=' + place + '/' + folder,
-        'PYDEPLOY_BOOTSTRAP=' + place + '/' + folder + '/bootstrap.sh',
+        'PYDEPLOY_RESULT=' + made.path,
+        'PYDEPLOY_BOOTSTRAP=' + made.path + '/bootstrap.sh',
+        // At the end of a `node` Jenkins kills what has its cookie; an abort goes by another one.
+        'JENKINS_NODE_COOKIE=dontKillMe',
     ]
     int code = 0
     try {
@@ -29,9 +24,16 @@ Map call(Map step, Map defaults, Map given) {
             }
         }
     } finally {
-        dir(place) {
-            archiveArtifacts(artifacts: folder + '/result.json', allowEmptyArchive: true)
-        }
+        archive(made)
     }
-    return pydeployResult(step.name, place + '/' + folder, code)
+    return pydeployResult(step.name, made.path, code)
+}
+
+/** An agent that is lost has ended the step already, and that is what is told. */
+private void archive(Map made) {
+    try {
+        dir(made.place) { archiveArtifacts(artifacts: made.folder + '/result.json', allowEmptyArchive: true) }
+    } catch (IOException problem) {
+        echo('result.json is not archived: ' + problem.message)
+    }
 }

@@ -5,7 +5,7 @@ Map call(Map all) {
     Map result = [:]
     if (env.GERRIT_EVENT_TYPE in ['change-abandoned', 'change-merged']) {
         stage('Remove') {
-            result = deepinRemove(common)
+            result = deepinRemove(common + [environment: all.name])
         }
         return result
     }
@@ -13,7 +13,14 @@ Map call(Map all) {
         deepinCheck(all.subMap(['site', 'folder', 'gerritCredentialsId']))
     }
     stage('Build') {
-        deepinBuild(common + asked + all.subMap(['folder', 'engine']))
+        result = deepinBuild(common + asked + all.subMap(['folder', 'engine']))
+    }
+    if (!result.change) { // the build of a branch
+        all.report = false
+        if (!all.name) {
+            echo('no change and no `name`: what was built is not deployed')
+            return result
+        }
     }
     stage('Deploy') {
         result = deepinDeploy(common + asked + all.subMap(['folder', 'name', 'ttl', 'data', 'dataFrom', 'engine']))

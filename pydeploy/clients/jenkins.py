@@ -206,9 +206,16 @@ class Jenkins:
 
 
 def login_of(site: Site, env_vars: Mapping[str, str]) -> Login:
-    """Who we are, as the process environment says; SiteConfigError for a token without a user."""
-    username = env_vars.get("PYDEPLOY_JENKINS_USERNAME") or site.jenkins.username
-    secret = env_vars.get("PYDEPLOY_JENKINS_TOKEN") or None
+    """Who we are, as the process environment says; SiteConfigError for a token without a user.
+
+    A line feed at the end of a secret is no part of it: it is that of the file where it was kept.
+    """
+
+    def given(variable: str) -> str | None:
+        return env_vars.get(variable, "").rstrip("\r\n") or None
+
+    username = given("PYDEPLOY_JENKINS_USERNAME") or site.jenkins.username
+    secret = given("PYDEPLOY_JENKINS_TOKEN")
     if secret and not username:
         raise SiteConfigError(
             "$PYDEPLOY_JENKINS_TOKEN is set, but nobody says whose it is",
@@ -217,7 +224,7 @@ def login_of(site: Site, env_vars: Mapping[str, str]) -> Login:
     return Login(
         username=username if secret else None,
         secret=secret,
-        trigger_token=env_vars.get("PYDEPLOY_JENKINS_TRIGGER_TOKEN") or None,
+        trigger_token=given("PYDEPLOY_JENKINS_TRIGGER_TOKEN"),
     )
 
 
@@ -240,7 +247,7 @@ def _body(response: requests.Response, url: str) -> Iterator[bytes]:
     try:
         yield from response.iter_content(_CHUNK)
     except requests.RequestException as problem:
-        raise Away(f"Jenkins at {url} broke off within a console", service="jenkins") from problem
+        raise Away(f"Jenkins at {url} broke off within a console") from problem
     finally:
         response.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from pydeploy.errors import ServiceError
@@ -11,13 +13,22 @@ if TYPE_CHECKING:
     import requests
 
 _LOGIN = re.compile(r"/(login|securityRealm|j_\w+|oauth|oic|saml)", re.IGNORECASE)
-_NOT_NOW = (502, 503, 504)  # Jenkins starts or stops, or a proxy finds nobody behind it
+_TOO_MANY = 429
+# Jenkins starts or stops, a proxy finds nobody behind it, or one of them has too much to do.
+_NOT_NOW = (_TOO_MANY, 502, 503, 504)
 _STARTING = re.compile("Please wait while Jenkins is (getting ready to work|restarting)")
 _MUCH = 64 << 10  # bytes of a page that are looked at
 
 
 class Away(ServiceError):
-    """No answer, or one that says "not now"; nothing was done, and waiting may help."""
+    """No answer, or one that says "not now"; nothing was done, and waiting may help.
+
+    `retry_after` is how many seconds to wait at the least, as the answer says.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message, service="jenkins", hint=hint, is_passing=True)
+        self.retry_after = retry_after
 
 
 class Unsettled(ServiceError):
@@ -59,7 +70,7 @@ def _is_jenkins(response: requests.Response) -> bool:
 def failure(response: requests.Response, url: str, what: str, username: str | None) -> ServiceError:
     """The error for an answer that is no success; `what` is what we wanted: `start docs/build`."""
     status = response.status_code
-    if status in _NOT_NOW:
+    if status in _NOT_NOW or (status >= 500 and not _is_jenkins(response)):
         return _not_now(response, url)
     if 300 <= status < 400:
         return _elsewhere(response, url)
@@ -100,18 +111,35 @@ def no_json(url: str) -> ServiceError:
 
 
 def _not_now(response: requests.Response, url: str) -> ServiceError:
-    status = response.status_code
+    status, later = response.status_code, _retry_after(response)
+    if status == _TOO_MANY:
+        return Away(
+            f"too much is asked of Jenkins at {url} (HTTP {status})",
+            hint="run it again later, or see the limits of the proxy in front of it",
+            retry_after=later,
+        )
     if _is_jenkins(response):
         return Away(
             f"Jenkins at {url} is starting or going down (HTTP {status})",
-            service="jenkins",
             hint="wait until it is up, then run it again",
+            retry_after=later,
         )
     return Away(
         f"what is in front of Jenkins at {url} does not reach it (HTTP {status})",
-        service="jenkins",
         hint="see that Jenkins runs, and the proxy in front of it",
+        retry_after=later,
     )
+
+
+def _retry_after(response: requests.Response) -> float:
+    """Seconds, which may be written as a date (RFC 9110, 10.2.3); 0 where it says nothing."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _elsewhere(response: requests.Response, url: str) -> ServiceError:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from pydeploy import __version__
+from pydeploy import __version__, interrupts
 from pydeploy.clients import jenkins_answers as answers
 from pydeploy.clients import reach
 from pydeploy.clients.jenkins_answers import Away, Refused, Unsettled
@@ -78,6 +78,8 @@ class Session:
     ) -> None:
         import requests
 
+        from pydeploy.clients.jenkins_limits import LimitedAdapter
+
         self.url = url.rstrip("/")
         self._login = login
         self._timeout = (min(timeout, _CONNECT), timeout)
@@ -85,7 +87,10 @@ class Session:
         self._sleep = sleep
         self._clock = clock
         self._crumb: dict[str, str] | None = None
+        self._limits = LimitedAdapter(connect=self._timeout[0], answer=timeout)
         self._http = requests.Session()
+        self._http.mount("http://", self._limits)
+        self._http.mount("https://", self._limits)
         self._http.trust_env = False  # no .netrc, and no other certificates than these
         self._http.verify = _authorities(ca)
         self._http.headers["User-Agent"] = f"pydeploy/{__version__}"
@@ -109,16 +114,17 @@ class Session:
 
         headers = {"Accept-Encoding": "identity"} if is_stream else {}
         try:
-            response = self._http.get(
-                url,
-                params=list(params),
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=is_stream,
-            )
-            if response.status_code != 200:
-                response.content  # noqa: B018 (read here, where it may fail)
+            with self._limits.total():
+                response = self._http.get(
+                    url,
+                    params=list(params),
+                    headers=headers,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=is_stream,
+                )
+                if response.status_code != 200:
+                    response.content  # noqa: B018 (read here, where it may fail)
         except requests.RequestException as problem:
             raise self._away(problem) from problem
         if response.status_code != 200:
@@ -131,10 +137,12 @@ class Session:
         while True:
             try:
                 return attempt()
-            except Away:
-                if self._clock() - started + pause > self._patience:
+            except Away as away:
+                wait = max(pause, away.retry_after)
+                if self._clock() - started + wait > self._patience:
                     raise
-            self._sleep(pause)
+            with interrupts.allowed():
+                self._sleep(wait)
             pause *= 2
 
     # -- POST ---------------------------------------------------------------------------
@@ -151,6 +159,8 @@ class Session:
         """The answer, which is a 2xx or a redirect.
 
         Refused, Away and ServiceError mean that nothing was done; Unsettled that nobody knows.
+        Where it is called `interrupts.deferred`, so does Interrupted mean that nothing was done:
+        only while a request is under way a signal waits.
         """
         if not self._login.has_api_token and self._crumb is None:
             self._crumb = self._new_crumb()
@@ -181,27 +191,26 @@ class Session:
         self._http.close()
         content, kind = body
         try:
-            return self._http.post(
-                url,
-                data=content,
-                headers={"Content-Type": kind} | (self._crumb or {}),
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
+            with self._limits.total(len(content)):
+                return self._http.post(
+                    url,
+                    data=content,
+                    headers={"Content-Type": kind} | (self._crumb or {}),
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                )
         except requests.RequestException as problem:
             if _was_never_sent(problem):
                 raise self._away(problem) from problem
-            raise Unsettled(
-                f"Jenkins at {self.url} did not answer the request to {what} "
-                f"({reach.reason(problem)}); nobody knows whether it got it",
-                service="jenkins",
-                hint="look at the job in Jenkins before you try again",
-            ) from problem
+            raise self._unanswered(what, reach.reason(problem)) from problem
+        except interrupts.Overdue as late:
+            raise self._unanswered(what, f"{late.message}, and no longer waited for") from late
 
     def _new_crumb(self) -> dict[str, str]:
         """The header with a crumb for this session; none where Jenkins wants none."""
         try:
-            answer = self.get(f"{self.url}/crumbIssuer/api/json", "get a crumb").json()
+            with interrupts.allowed():
+                answer = self.get(f"{self.url}/crumbIssuer/api/json", "get a crumb").json()
             return {str(answer["crumbRequestField"]): str(answer["crumb"])}
         except Refused as no:
             if no.status in (403, 404):  # switched off; or not for us, which the POST will tell
@@ -209,6 +218,14 @@ class Session:
             raise
         except (ValueError, LookupError, TypeError) as problem:
             raise answers.no_json(self.url) from problem
+
+    def _unanswered(self, what: str, why: str) -> Unsettled:
+        return Unsettled(
+            f"Jenkins at {self.url} did not answer the request to {what} ({why}); nobody knows "
+            "whether it got it",
+            service="jenkins",
+            hint="look at the job in Jenkins before you try again",
+        )
 
     def _away(self, problem: Exception) -> ServiceError:
         why = reach.reason(problem)
@@ -220,7 +237,6 @@ class Session:
             )
         return Away(
             f"Jenkins does not answer at {self.url}: {why}",
-            service="jenkins",
             hint="see that it runs and is reachable from here: `pydeploy doctor`; jenkins.url in "
             "site.yml",
         )

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
+from pydeploy import interrupts
+
 LineSink = Callable[[str], None]
 TAIL_LINES = 200
 _KILL_AFTER = 5.0
@@ -130,6 +132,8 @@ def run(
     finally:
         for reader in readers:
             reader.join(timeout=_KILL_AFTER)
+    if process.returncode:
+        interrupts.child_failed()
     return Finished(
         argv=tuple(argv), code=process.returncode, stdout="".join(stdout), tail="".join(tail)
     )
@@ -193,6 +197,8 @@ def pipe(
     finally:
         for one in readers:
             one.join(timeout=_KILL_AFTER)
+    if writer.returncode or reader.returncode:
+        interrupts.child_failed()
     done = [
         Finished(argv=tuple(argv), code=process.returncode, stdout="", tail="".join(tail[-200:]))
         for process, argv, tail in zip((writer, reader), (first, second), tails, strict=True)

@@ -6,6 +6,7 @@ Nothing here ever names more of the address than its host.
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable
@@ -61,7 +62,7 @@ def post(
         respect_retry_after_header=False,
     )
     left = _PATIENCE
-    for _ in range(_TRIES):
+    for left_tries in reversed(range(_TRIES)):
         try:
             response = pool.request(
                 "POST",
@@ -74,7 +75,7 @@ def post(
         except (urllib3.exceptions.HTTPError, UnicodeError) as problem:
             why = f"does not answer at {host}: {_hidden(reason(problem), url)}"
             raise _refused(name, why, is_passing=True) from None
-        if response.status != 429:
+        if response.status != 429 or not left_tries:
             break
         wait = _seconds(response.headers.get("Retry-After"))
         if wait > left:
@@ -120,9 +121,10 @@ def _refused(name: str, what: str, hint: str = "", *, is_passing: bool = False) 
 def _seconds(retry_after: str | None) -> float:
     """Of the header; a date, or nothing that is a number, is one second."""
     try:
-        return max(float(retry_after or 1), 0.1)
+        seconds = float(retry_after or 1)
     except ValueError:
         return 1.0
+    return max(seconds, 0.1) if math.isfinite(seconds) else 1.0
 
 
 def _said(data: bytes) -> str:

@@ -56,7 +56,7 @@ def command(path: Path, push: bool, engine: str | None, as_json: bool, **change:
     checked = time.monotonic()
     prepared = _build(checkout, site if push else _without_registry(site), engine, change)
     timings = {"check": checked - started, "build": time.monotonic() - checked}
-    _print(prepared, checkout, timings, as_json)
+    _print(prepared, checkout, change["change"], timings, as_json)
 
 
 def _without_registry(site: Site) -> Site:
@@ -93,7 +93,11 @@ def _build(checkout: Checkout, site: Site, engine: str | None, change: dict[str,
 
 
 def _print(
-    prepared: Prepared, checkout: Checkout, timings: dict[str, float], as_json: bool
+    prepared: Prepared,
+    checkout: Checkout,
+    change: int | None,
+    timings: dict[str, float],
+    as_json: bool,
 ) -> None:
     if not as_json:
         rows = [(one.service, one.ref, one.digest) for one in prepared.images]
@@ -102,6 +106,7 @@ def _print(
     console.out_json(
         {
             "revision": checkout.revision,
+            "change": change,
             "images": [
                 {"service": one.service, "ref": one.ref, "digest": one.digest}
                 for one in prepared.images

@@ -42,8 +42,9 @@ def command(
     from pydeploy.deploy import deploy, request, session
 
     site = cli.load_site()
+    opened = session.open_session(site, engine)
     outcome = deploy.deploy(
-        session.open_session(site, engine),
+        opened,
         request.Request(
             root=path.absolute(),
             name=name,
@@ -54,9 +55,10 @@ def command(
             **change,
         ),
     )
-    options.print_outcome(outcome, as_json)
+    options.print_outcome("deploy", outcome, as_json)
     if outcome.state == "completed":
         from pydeploy.deploy import logs
 
         log = console.safe(logs.kept(session.open_session(site, engine), outcome.environment))
         (console.say if as_json else console.out)(log.rstrip())
+    options.flush_outbox(site, opened.store)

@@ -42,7 +42,6 @@ def command(
     wanted = chat.chosen(site, chats)
     with console.hiding(chat.secrets(site)):
         report = _report(opened, environment, result)
-        outbox.flush_quietly(site, opened)  # first what was to be said before
         sent = outbox.keep_unsent(opened, chat.say(site, wanted, text, report))
         failure = _failure(sent)
         if as_json:
@@ -50,6 +49,8 @@ def command(
             console.out_json({"chats": [one.as_dict() for one in sent], **error})
         for one in sent:
             console.say(f"{one.chat.name}: {_word(one)}")
+        if not any(one.is_kept for one in sent):
+            outbox.flush_quietly(site, opened)
         if failure:
             failure.is_printed = as_json
             raise failure

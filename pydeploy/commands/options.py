@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pydeploy.config.site import Site
     from pydeploy.deploy.request import Outcome
     from pydeploy.gerrit.origin import Origin
+    from pydeploy.state.store import Store
 
 Function = Callable[..., Any]
 
@@ -50,18 +52,42 @@ engine = click.option("--engine", metavar="NAME", help="The engine of site.yml (
 environment = click.argument("environment")
 
 
-def print_outcome(found: Outcome, as_json: bool) -> None:
+@contextmanager
+def named(step: str, as_json: bool) -> Iterator[None]:
+    """A failure in the block says in its JSON which command it was: a report has to know."""
+    from pydeploy import console
+    from pydeploy.errors import Interrupted, PydeployError
+
+    try:
+        yield
+    except (PydeployError, Interrupted) as failure:
+        if as_json and not failure.is_printed:
+            console.out_json({"step": step, "error": failure.as_dict()})
+            failure.is_printed = True
+        raise
+
+
+def print_outcome(step: str, found: Outcome, as_json: bool) -> None:
     """What came of bringing up a release: its URL, or why there is none."""
     from pydeploy import console
 
     if as_json:
-        console.out_json(found.as_dict())
+        console.out_json({"step": step, **found.as_dict()})
     elif found.url:
         console.out(found.url)
     elif found.state == "superseded":
         console.say(f"nothing was deployed; what runs: `pydeploy status {found.environment}`")
     else:
         console.say(f"{found.environment} is {found.state}")
+
+
+def flush_outbox(site: Site, opened: Store) -> None:
+    """What waits for Gerrit or a chat goes out at the end of a command that used etcd anyway."""
+    if not (site.chat or site.gerrit.url or site.gerrit.ssh):
+        return
+    from pydeploy.reporters import outbox
+
+    outbox.flush_quietly(site, opened)
 
 
 def data(function: Function) -> Function:

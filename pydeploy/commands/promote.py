@@ -36,12 +36,14 @@ def command(
     wanted = names.environment(name=target, change=int(target) if target.isdigit() else None)
     site = cli.load_site()
     opened = session.open_session(site, engine) if engine else session.open_session_of(site, wanted)
-    found = promote.promote(
-        opened,
-        environment,
-        wanted,
-        release=release,
-        data=data,
-        data_from=data_from,
-    )
-    options.print_outcome(found, as_json)
+    with options.named("promote", as_json):
+        found = promote.promote(
+            opened,
+            environment,
+            wanted,
+            release=release,
+            data=data,
+            data_from=data_from,
+        )
+    options.print_outcome("promote", found, as_json)
+    options.flush_outbox(site, opened.store)

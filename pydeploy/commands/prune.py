@@ -18,7 +18,6 @@ def command(dry_run: bool, as_json: bool) -> None:
     """
     from pydeploy.deploy import prune, session
     from pydeploy.errors import ServiceError
-    from pydeploy.reporters import outbox
 
     opened = session.open_session(cli.load_site())
     if dry_run:
@@ -40,7 +39,7 @@ def command(dry_run: bool, as_json: bool) -> None:
     else:
         _print("removed", found)
         console.out(f"residue: {after.residue}")
-    outbox.flush_quietly(opened.site, opened.store)
+    options.flush_outbox(opened.site, opened.store)
     if after.residue:
         failure.is_printed = as_json
         raise failure

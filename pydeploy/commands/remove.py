@@ -44,6 +44,7 @@ def command(environments: tuple[str, ...], purge_data: bool, as_json: bool) -> N
         console.out_json(found[0] if len(found) == 1 else found)
     else:
         _print(removals)
+    options.flush_outbox(site, opened.store)
     for failure in failures:
         failure.is_printed = as_json
         raise failure

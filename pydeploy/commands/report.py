@@ -54,6 +54,7 @@ class _Vote(click.ParamType[int | str]):
 @click.option("--revision", type=options.REVISION, help="Commit of the patchset.")
 @click.option("--phase", type=click.Choice(PHASES), help="Else as the result says.")
 @click.option("--result", type=click.File(encoding="utf-8"), help="JSON that a command wrote.")
+@click.option("--failing", default="", metavar="WHY", help="The build fails, whatever worked.")
 @click.option("--environment", metavar="NAME", help="If it is not called as the change.")
 @click.option("--message", default="", metavar="TEXT", help="A word of your own below it.")
 @click.option("--vote", type=_Vote(), metavar="N", help="This vote instead; none for no vote.")
@@ -66,6 +67,7 @@ def command(
     revision: str | None,
     phase: Phase | None,
     result: IO[str] | None,
+    failing: str,
     environment: str | None,
     message: str,
     vote: int | str | None,
@@ -94,6 +96,7 @@ def command(
         opened,
         result,
         phase,
+        failing,
         environment=environment or str(change),
         change=change,
         patchset=patchset,
@@ -105,30 +108,36 @@ def command(
     word = Word(
         phase=report.phase,
         change=change,
+        environment=report.environment if report.is_named else "",
         patchset=report.patchset,
         revision=revision or "",
         message=text,
         label=site.gerrit.label,
-        vote=_vote(site, report.phase, vote),
+        vote=_vote(site, report, vote),
         notify="NONE" if report.phase == "started" else site.gerrit.notify,
     )
     said = None if dry_run else _say(site, opened, word)
     _print(word, said, as_json)
 
 
-def _report(opened: Store, result: IO[str] | None, phase: Phase | None, **facts: Any) -> Report:
+def _report(
+    opened: Store, result: IO[str] | None, phase: Phase | None, failing: str, **facts: Any
+) -> Report:
+    from pydeploy.reporters import failing as failures
     from pydeploy.reporters import reading
 
     facts["build_url"] = os.environ.get("BUILD_URL", "")
-    if result is None:
+    found = reading.result(result.read()) if result else None
+    if failing and not phase and (failed := failures.of_build(found, failing, **facts)):
+        return failed
+    if found is None:
         return reading.of_record(opened, phase, **facts)
-    return reading.of_result(opened, reading.result(result.read()), phase, **facts)
+    return reading.of_result(opened, found, phase, **facts)
 
 
-def _vote(site: Site, phase: Phase, wanted: int | str | None) -> int | None:
-    """What the caller wants, else as the phase has it; nothing where somebody else votes."""
+def _vote(site: Site, report: Report, wanted: int | str | None) -> int | None:
+    """What the caller wants, else as the report has it; nothing where somebody else votes."""
     from pydeploy.errors import UsageError
-    from pydeploy.reporters.report import VOTES
 
     if isinstance(wanted, int) and not site.gerrit.vote:
         raise UsageError(
@@ -136,7 +145,7 @@ def _vote(site: Site, phase: Phase, wanted: int | str | None) -> int | None:
         )
     if wanted == "none" or not site.gerrit.vote:
         return None
-    return wanted if isinstance(wanted, int) else VOTES.get(phase)
+    return wanted if isinstance(wanted, int) else report.vote
 
 
 def _say(site: Site, opened: Store, word: Word) -> Said:

@@ -22,7 +22,7 @@ def command(environment: str, service: str | None, as_json: bool) -> None:
 
     opened = session.open_session_of(cli.load_site(), environment)
     if service is None:
-        options.print_outcome(promote.restart(opened, environment), as_json)
+        options.print_outcome("restart", promote.restart(opened, environment), as_json)
         return
     away = restart.restart(opened, environment, service)
     if as_json:

@@ -29,4 +29,4 @@ def command(file: Path, name: str | None, replace: bool, engine: str | None, as_
     target = restore.target_of(backup, name)
     opened = session.open_session(site, engine) if engine else session.open_session_of(site, target)
     found = restore.restore(opened, backup, target, replace=replace, may_move=engine is not None)
-    options.print_outcome(found, as_json)
+    options.print_outcome("restore", found, as_json)

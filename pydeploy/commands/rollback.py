@@ -20,4 +20,6 @@ def command(environment: str, to: str | None, as_json: bool) -> None:
     from pydeploy.deploy import promote, session
 
     opened = session.open_session_of(cli.load_site(), environment)
-    options.print_outcome(promote.rollback(opened, environment, to), as_json)
+    with options.named("rollback", as_json):
+        found = promote.rollback(opened, environment, to)
+    options.print_outcome("rollback", found, as_json)

@@ -82,4 +82,4 @@ def refresh(environment: str, as_json: bool) -> None:
 
     opened = session.open_session_of(cli.load_site(), environment)
     found = promote.restart(opened, environment, are_secrets_new=True)
-    options.print_outcome(found, as_json)
+    options.print_outcome("secrets", found, as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pydeploy import cli
+from pydeploy import cli, console
 
 if TYPE_CHECKING:
     from pydeploy.steps.arguments import Asked
@@ -29,6 +29,8 @@ def command(ctx: click.Context) -> None:
 
     asked = arguments.read(os.environ.get(arguments.VARIABLE))
     asked = _with_result(asked.filled(_facts(asked)))
+    if asked.about:
+        console.out_json(asked.about)  # what the command tells comes over it
     code = cli.pydeploy.main(arguments.argv(asked), prog_name="pydeploy", standalone_mode=False)
     ctx.exit(code if isinstance(code, int) else 0)
 
@@ -61,7 +63,8 @@ def _with_result(asked: Asked) -> Asked:
         if given:
             path = earlier.path_of(given, mine)
         elif asked.name == "report":
-            path = earlier.of_build(mine.path, os.environ.get("BUILD_URL", ""))
+            is_failing = "failing" in asked.arguments
+            path = earlier.of_build(mine.path, os.environ.get("BUILD_TAG", ""), is_failing)
     finally:
         mine.close()
     return asked if path is None else arguments.with_path(asked, "result", path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from pydeploy.commands import options
 if TYPE_CHECKING:
     from pydeploy.clients.jenkins import Jenkins
     from pydeploy.config.site import Site
+    from pydeploy.errors import Interrupted, PydeployError
     from pydeploy.jenkins.once import Ledger
     from pydeploy.jenkins.values import Build, Request, Triggered
 
@@ -53,7 +54,7 @@ def command(
     13 NOT_BUILT.
     """
     from pydeploy.clients.jenkins import Jenkins
-    from pydeploy.errors import Interrupted
+    from pydeploy.errors import Interrupted, PydeployError
     from pydeploy.jenkins import parameters, values
 
     site = cli.load_site()
@@ -72,8 +73,10 @@ def command(
             run.ask(request)
             if wait or follow:
                 run.wait(timeout, has_console=follow)
-        except Interrupted:
-            run.offer_to_stop(stop_on_interrupt)
+        except (Interrupted, PydeployError) as failure:
+            if isinstance(failure, Interrupted):
+                run.offer_to_stop(stop_on_interrupt)
+            failure.is_printed = as_json and run.print_failure(failure)
             raise
         run.print(as_json)
     if run.build:
@@ -138,11 +141,16 @@ class _Run:
             console.out(console.safe(line))
 
     def offer_to_stop(self, is_wanted: bool) -> None:
-        """Stop what runs where somebody says so, else say how."""
+        """Stop what runs where somebody says so, else say how.
+
+        What somebody else asked for first is theirs: it is never stopped from here.
+        """
         asked = self._asked
         if asked is None:  # nothing was sent
             return
-        if not is_wanted and sys.stdin.isatty() and sys.stderr.isatty():
+        if not asked.is_own:
+            is_wanted = False
+        elif not is_wanted and sys.stdin.isatty() and sys.stderr.isatty():
             is_wanted = click.confirm(f"stop {asked.job} in Jenkins, too?", err=True)
         if is_wanted and self._stop(asked):
             return
@@ -157,6 +165,9 @@ class _Run:
 
         try:
             with interrupts.held_back():
+                if stopping.is_shared(self._jenkins, asked):
+                    console.say(f"somebody else asked for the same build of {asked.job}")
+                    return False
                 stopping.stop_triggered(self._jenkins, asked, say=console.say)
         except ServiceError as failure:
             console.warn(f"it could not be stopped: {failure.message}")
@@ -179,18 +190,27 @@ class _Run:
         if not as_json:
             console.out(console.safe(self._where(asked)))
             return
-        console.out_json(
-            {
-                "job": asked.job,
-                "queue_id": asked.queue_id,
-                "number": asked.number,
-                "url": self._where(asked),
-                "result": build.result if build else None,
-                "exit_code": build.exit_code if build else 0,
-                "is_merged": asked.is_merged,
-                "is_repeat": asked.is_repeat,
-            }
-        )
+        console.out_json(self._told(asked, build.exit_code if build else 0))
+
+    def print_failure(self, failure: Interrupted | PydeployError) -> bool:
+        """As JSON, with what it was about; False when nothing was asked for yet."""
+        if self._asked is None:
+            return False
+        told = self._told(self._asked, failure.exit_code)
+        console.out_json({**told, "error": failure.as_dict()})
+        return True
+
+    def _told(self, asked: Triggered, exit_code: int) -> dict[str, Any]:
+        return {
+            "job": asked.job,
+            "queue_id": asked.queue_id,
+            "number": asked.number,
+            "url": self._where(asked),
+            "result": self.build.result if self.build else None,
+            "exit_code": exit_code,
+            "is_merged": asked.is_merged,
+            "is_repeat": asked.is_repeat,
+        }
 
 
 def _ledger(site: Site) -> Ledger:

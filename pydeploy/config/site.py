@@ -147,7 +147,7 @@ class Jenkins(Section):
 
     url: str | None = Field(None, description="http:// or https://, with its path if it has one")
     ca: AbsolutePath | None = Field(None, description="who signed its certificate, as PEM")
-    timeout: Duration = Field(30, description="for one request")
+    timeout: Duration = Field(30, le=600, description="for one request")
     username: str | None = None
 
     @field_validator("url")

@@ -14,9 +14,11 @@ from functools import partial
 
 from pydeploy.clients.jenkins import Jenkins
 from pydeploy.clients.jenkins_answers import Away
+from pydeploy.jenkins import waiting
 from pydeploy.jenkins.waiting import Patience
 
 _PAUSE = 1.0  # seconds between looks, at the most: somebody is reading
+_IDLE = 5  # looks at a log that does not grow, until the build is looked at
 _LONGEST = 64 << 10  # characters of a line that never ends
 
 
@@ -49,8 +51,12 @@ def lines(jenkins: Jenkins, job: str, number: int) -> Iterator[str]:
 
 
 def follow(jenkins: Jenkins, job: str, number: int, patience: Patience) -> Iterator[str]:
-    """From the beginning to the build's end, or the deadline; also over a restart of Jenkins."""
+    """From the beginning to the build's end; also over a restart of Jenkins.
+
+    TimedOut at the deadline, behind all that came until then.
+    """
     split, start, seen = _Lines(), 0, 0
+    idle, has_ended = 0, False
     for _ in patience.rounds(longest=_PAUSE):
         piece = patience.through(partial(jenkins.log, job, number, start))
         if piece.size < start:  # the log is a new one, and came from its beginning
@@ -67,7 +73,12 @@ def follow(jenkins: Jenkins, job: str, number: int, patience: Patience) -> Itera
             if patience.is_over:
                 raise
             continue  # the same offset again; `seen` bytes of it are known
+        idle = idle + 1 if piece.size == start else 0
         start, seen = piece.size, 0
-        if not piece.has_more:
-            break
+        if not piece.has_more or (has_ended and idle):
+            yield from split.feed(b"", is_end=True)
+            return
+        if idle and idle % _IDLE == 0:  # where the log is gone, Jenkins says for ever that it grows
+            has_ended = waiting.look(jenkins, job, number, patience).has_ended
     yield from split.feed(b"", is_end=True)
+    raise waiting.not_ended(job, number)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pydeploy.clients.jenkins import Jenkins
-from pydeploy.jenkins import console, jobs, waiting
+from pydeploy.jenkins import console, waiting
 from pydeploy.jenkins.values import Build, Triggered
 from pydeploy.jenkins.waiting import Patience
 
@@ -25,7 +25,7 @@ def follow(
     line of the console as it comes.  TimedOut at the deadline; the build goes on then.
     """
     number = waiting.for_number(jenkins, asked, patience)
-    found = patience.through(lambda: jobs.build(jenkins, asked.job, number))
+    found = waiting.look(jenkins, asked.job, number, patience)
     on_start(replace(asked, number=number), found)
     if on_line:
         for line in console.follow(jenkins, asked.job, number, patience):

@@ -21,7 +21,7 @@ from pydeploy.clients import etcd as ops
 from pydeploy.clients.etcd import KeyValue
 from pydeploy.clients.jenkins import CAUSES, Jenkins, is_of_job, path_of
 from pydeploy.clients.jenkins_answers import Unsettled
-from pydeploy.errors import ServiceError, UsageError
+from pydeploy.errors import Interrupted, ServiceError, UsageError
 from pydeploy.jenkins import jobs
 from pydeploy.jenkins.values import Job, Triggered
 from pydeploy.state import lock, store
@@ -109,7 +109,7 @@ class Ledger:
                 triggered = ask(record.mark)
             except Unsettled as unknown:
                 raise _unknown(jenkins, job, record, unknown.message) from unknown
-            except (ServiceError, UsageError):  # Jenkins said no, or was never asked
+            except (ServiceError, UsageError, Interrupted):  # Jenkins said no, or was never asked
                 with suppress(ServiceError):
                     self.store.etcd.revoke(lease)
                 raise

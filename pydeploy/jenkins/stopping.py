@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from pydeploy.clients.jenkins import Force, Jenkins, is_of_job
+from pydeploy.clients.jenkins import CAUSES, Force, Jenkins, is_of_job, path_of
 from pydeploy.clients.jenkins_answers import Refused
 from pydeploy.errors import UsageError
 from pydeploy.jenkins import jobs
@@ -56,6 +56,22 @@ def stop_triggered(
         return None
     number = for_number(jenkins, triggered, Patience.of(_EACH))
     return stop(jenkins, triggered.job, number, is_hard=is_hard, say=say)
+
+
+def is_shared(jenkins: Jenkins, triggered: Triggered) -> bool:
+    """Whether others asked for the same while it waited, and get this build, too.
+
+    Jenkins then keeps the causes of all (CauseAction.foldIntoExisting).  Who came later is told so
+    only where the job has parameters, and who came first never.
+    """
+    found = None if triggered.number else jenkins.queue_item(triggered.queue_id)
+    if triggered.number:
+        name, number = triggered.job, triggered.number
+        found = jenkins.read(
+            f"{path_of(name)}/{number}", f"show {name} {number}", f"actions[{CAUSES}]"
+        )
+    actions = found.get("actions", []) if found else []
+    return sum(len(one.get("causes", [])) for one in actions) > 1
 
 
 def _is_cancelled(jenkins: Jenkins, triggered: Triggered) -> bool:

@@ -25,8 +25,9 @@ def trigger(
 ) -> Triggered:
     """Ask for one build, and say which queue item it is.
 
-    Once the request is on its way, a signal is held back until Jenkins has answered; `on_asked`
-    gets what this returns, also when a signal is raised instead.
+    While the request is on its way, a signal is held back until Jenkins has answered, for at most
+    interrupts.DEFER_LIMIT seconds; then it is Unsettled.  `on_asked` gets what this returns, also
+    when a signal is raised instead.
 
     With a `ledger` and an idempotency `key`, at most one build a day is asked for under that key,
     however often and wherever this is called.  Raises UsageError for what the job does not take,

@@ -112,6 +112,11 @@ class Triggered:
     is_merged: bool = False
     is_repeat: bool = False
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it came about by this request, and nobody else had asked for it before."""
+        return not (self.is_merged or self.is_repeat)
+
 
 def job_name(text: str) -> str:
     """The full name of a job, `folder/job`; UsageError when it cannot be one.

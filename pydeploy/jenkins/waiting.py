@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydeploy.clients.jenkins import Jenkins, path_of
 from pydeploy.clients.jenkins_answers import Away, Refused
-from pydeploy.errors import ServiceError
+from pydeploy.errors import ServiceError, UsageError
 from pydeploy.jenkins import jobs
 from pydeploy.jenkins.values import Build, QueueItem, QueueState, Triggered
 
@@ -63,6 +63,7 @@ class Patience:
                 if not is_told:
                     self.say(f"{away.message}; waiting for it")
                     is_told = True
+                self.sleep(max(min(away.retry_after, self.deadline - self.clock()), 0.0))
         return ask()
 
 
@@ -110,14 +111,31 @@ def for_result(jenkins: Jenkins, name: str, number: int, patience: Patience) -> 
     """The build, once it has ended; TimedOut when it has not by then."""
     found = None
     for _ in patience.rounds():
-        found = patience.through(lambda: jobs.build(jenkins, name, number))
+        found = look(jenkins, name, number, patience)
         if found.has_ended:
             return found
-    raise TimedOut(
+    raise not_ended(name, number, found.url if found else "")
+
+
+def look(jenkins: Jenkins, name: str, number: int, patience: Patience) -> Build:
+    """A build that was there; ServiceError when it is gone, which is no fault of the caller's."""
+    try:
+        return patience.through(lambda: jobs.build(jenkins, name, number))
+    except UsageError as gone:
+        raise ServiceError(
+            f"{name} {number} is gone: it was deleted while it was waited for ({gone.message})",
+            service="jenkins",
+            hint="nobody knows its result; see who deletes builds there, or how few are kept",
+        ) from gone
+
+
+def not_ended(name: str, number: int, url: str = "") -> TimedOut:
+    """For who would have waited for the end of a build."""
+    return TimedOut(
         f"{name} {number} has not ended yet",
         service="jenkins",
         hint=f"it goes on: `pydeploy build-log {name} {number} --follow`, "
-        f"`pydeploy stop-build {name} {number}`" + (f"; {found.url}" if found else ""),
+        f"`pydeploy stop-build {name} {number}`" + (f"; {url}" if url else ""),
     )
 
 

@@ -9,6 +9,8 @@ from pydeploy.clients.gerrit.model import Change, Gerrit, NotFound, Notify, Refu
 from pydeploy.errors import ServiceError
 from pydeploy.reporters.report import Phase
 
+_SAID_BEFORE = "it has been said already"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
@@ -22,6 +24,11 @@ class Word:
     label: str = "Verified"
     vote: int | None = None
     notify: Notify = "OWNER"
+    environment: str = ""  # empty: it was not said which
+
+
+class Untaken(ServiceError):
+    """The message is out, and the vote was not taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +40,11 @@ class Said:
     patchset: int | None = None
     vote: int | None = None
     why: str = ""
+
+    @property
+    def is_out(self) -> bool:
+        """Gerrit has it, now or from before."""
+        return self.is_posted or self.why == _SAID_BEFORE
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -74,7 +86,7 @@ def decide(word: Word, change: Change) -> Decision:
     is_voted = vote is None or change.votes.get(word.label, 0) == vote
     text = "" if _is_there(word, patchset, change) else word.message
     if is_voted and not text:
-        return Decision(review=None, patchset=patchset, why="it has been said already")
+        return Decision(review=None, patchset=patchset, why=_SAID_BEFORE)
     if word.vote is None:
         why = ""  # nothing less than what was wanted
     review = Review(
@@ -118,12 +130,25 @@ def _post(gerrit: Gerrit, word: Word, decision: Decision) -> Said:
     for label, vote in review.labels.items():
         if taken.get(label, 0) != vote:
             raise _untaken(gerrit, label, vote)
+    newer = _newer(gerrit, word, patchset) if review.labels else None
+    if newer:
+        why = f"patchset {newer} came meanwhile: the vote is on patchset {patchset}"
+        return Said(is_posted=True, patchset=patchset, why=why)
     return Said(
         is_posted=True,
         patchset=patchset,
         vote=review.labels.get(word.label),
         why=decision.why,
     )
+
+
+def _newer(gerrit: Gerrit, word: Word, patchset: int) -> int | None:
+    """The patchset that came between looking and voting, if one did and Gerrit can say so."""
+    try:
+        now = gerrit.change(word.change).patchset
+    except ServiceError:
+        return None
+    return now if now > patchset else None
 
 
 def _without_vote(gerrit: Gerrit, word: Word, decision: Decision, refused: Refused) -> Said:
@@ -140,10 +165,10 @@ def _without_vote(gerrit: Gerrit, word: Word, decision: Decision, refused: Refus
     raise _untaken(gerrit, word.label, word.vote or 0, refused.message) from refused
 
 
-def _untaken(gerrit: Gerrit, label: str, vote: int, said: str = "") -> ServiceError:
+def _untaken(gerrit: Gerrit, label: str, vote: int, said: str = "") -> Untaken:
     """Gerrit drops labels that it does not know or a value that there is not, and says nothing."""
     who = gerrit.account().username
-    return ServiceError(
+    return Untaken(
         f"Gerrit took the message, but not the vote {label} {vote:+d} of {who}"
         + (f": {said}" if said else ""),
         service="gerrit",

@@ -35,10 +35,10 @@ class _Error(_Read):
 
 
 class Result(_Read):
-    """What `deploy --json`, `promote --json`, `remove --json` and `step` write."""
+    """What `deploy --json`, `promote --json`, `remove --json` and their like, and `step`, write."""
 
     environment: str = ""
-    step: str = ""  # which command it was, as `step` notes it
+    step: str = ""  # which command it was
     state: str = ""
     release: str = ""
     is_unchanged: bool = False
@@ -74,6 +74,8 @@ class Result(_Read):
         """What it comes to; UsageError when it tells of nothing that is reported."""
         if self.error:
             return _phase_of(self.error)
+        if self.step == "promote" and self.state in ("running", "completed"):
+            return "promoted"
         if self.state in _PHASE_OF_STATE:
             return _PHASE_OF_STATE[self.state]
         raise UsageError(
@@ -122,6 +124,7 @@ def of_result(
     return Report(
         phase=phase or found.phase,
         environment=name,
+        is_named=bool(found.environment),
         act=found.step or "deploy",
         state=found.state,
         release=found.release,

@@ -22,10 +22,21 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 
 # DESIGN: deployed is well, what its author has to mend is not, all else says nothing of the change.
 VOTES: dict[Phase, int] = {"deployed": 1, "failed-author": -1}
+# Only what is made of the change itself speaks for or against it.
+_VOTING = ("check", "build", "deploy", "verify")
 
 
 _TRIED = ("failed-author", "failed-operator", "untrusted", "aborted", "removed")
-_DONE = {"check": "checked", "build": "built", "promote": "promoted", "remove": "removed"}
+_DONE = {
+    "check": "checked",
+    "build": "built",
+    "promote": "promoted",
+    "remove": "removed",
+    "verify": "verified",
+    "rollback": "rolled back",
+    "restart": "restarted",
+    "restore": "restored",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +64,7 @@ class Report:
 
     phase: Phase
     environment: str
+    is_named: bool = True  # else its result did not say which environment it was of
     act: str = "deploy"  # which command it was, where a result says so
     change: int | None = None
     patchset: int | None = None
@@ -74,6 +86,10 @@ class Report:
     text: str = ""  # the caller's own word
 
     @property
+    def vote(self) -> int | None:
+        return VOTES.get(self.phase) if self.act in _VOTING else None
+
+    @property
     def could_not_be(self) -> str:
         """What a failure kept from being done."""
         return _DONE.get(self.act, "deployed")
@@ -87,8 +103,8 @@ class Report:
             return f"pydeploy {self.act}"
         if self.phase != "removed" and self.act == "remove":
             return f"pydeploy remove {self.environment}"
-        if self.act == "promote":
-            return ""  # where it was to come from is not known here
+        if self.act not in ("deploy", "remove"):
+            return ""  # of what is not known here
         if self.change is None:
             return f"pydeploy deploy --name {self.environment}"
         if self.patchset is None:

@@ -19,8 +19,11 @@ _WAIT = 60.0  # seconds; whoever holds it makes a few bounded requests
 
 
 @contextmanager
-def taken(opened: Store, change: int) -> Iterator[None]:
-    """One at a time.  Without etcd we speak all the same: twice is better than never."""
+def taken(opened: Store, change: int, *, is_patient: bool = True) -> Iterator[None]:
+    """One at a time.  Without etcd we speak all the same: twice is better than never.
+
+    Who is not patient has time: CapacityError where somebody speaks, ServiceError without etcd.
+    """
     holder = Holder(
         holder=store.whoami(),
         since=store.timestamp(),
@@ -30,7 +33,10 @@ def taken(opened: Store, change: int) -> Iterator[None]:
     key = opened.keys.lock(f"report--{change}")
     with ExitStack() as stack:
         try:
-            stack.enter_context(lock.hold(opened.etcd, key, holder, wait=_WAIT))
+            wait = _WAIT if is_patient else 0
+            stack.enter_context(lock.hold(opened.etcd, key, holder, wait=wait))
         except (ServiceError, CapacityError) as away:
+            if not is_patient:
+                raise
             console.warn(f"{away.message}; the report goes out without waiting for others")
         yield

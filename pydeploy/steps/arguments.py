@@ -39,6 +39,16 @@ class Asked:
         """Where the microservice is, or might be."""
         return Path(self.arguments.get("folder", "."))
 
+    @property
+    def about(self) -> dict[str, str]:
+        """Which environment, or folder, it is of: a result says that also where it failed."""
+        if self.name in ("check", "build"):
+            return {"folder": str(self.folder)}
+        names = {"deploy": ("name", "change"), "promote": ("to",), "remove": ("environment",)}
+        given = [self.arguments.get(name) for name in names.get(self.name, ())]
+        found = next((str(one) for one in given if one), "")
+        return {"environment": found} if found else {}
+
     def filled(self, facts: Mapping[str, Any]) -> Asked:
         """With what is known of the change where the pipeline did not say it."""
         names = {"": set(), "environment": {"environment"}, "flags": {*CHANGE}}[self.step.change]

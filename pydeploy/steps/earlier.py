@@ -22,6 +22,7 @@ _GIVEN = "given.json"
 _OURS = {JSON, PROPERTIES, _GIVEN, "bootstrap.sh", "requirements.txt"}
 _LARGEST = 10_000_000  # bytes
 _TOLD_OF = ("deploy", "promote", "remove", "build", "check")  # the weightiest first
+_IF_FAILING = ("status", "trigger")  # else a pipeline may take a failure of theirs for an answer
 
 
 def path_of(given: Mapping[str, Any], mine: Folder) -> Path:
@@ -32,28 +33,44 @@ def path_of(given: Mapping[str, Any], mine: Folder) -> Path:
     return mine.path / _GIVEN
 
 
-def of_build(mine: Path, build: str) -> Path | None:
-    """What this build has to tell: its first failure, else what its weightiest step gave back."""
+def of_build(mine: Path, build: str, is_failing: bool = False) -> Path | None:
+    """What this build has to tell: its first failure, else what its weightiest step gave back.
+
+    A step that was done again for the same environment or folder counts as it ended at last.  If
+    the build fails, what was superseded is such a failure, too.
+    """
     if not build:
         return None
-    found = [
-        (one, document)
-        for _, one in sorted(_beside(mine))
-        if (document := _read(one / JSON)).get("build") == build
-        and document.get("step") in _TOLD_OF
-    ]
-    failed = [one for one, document in found if "error" in document]
+    told_of = _TOLD_OF + _IF_FAILING if is_failing else _TOLD_OF
+    last: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
+    for _, one in sorted(_beside(mine)):
+        document = _read(one / JSON)
+        if document.get("build") == build and document.get("step") in told_of:
+            last.pop(_which(document), None)  # so that the order is theirs, too
+            last[_which(document)] = one, document
+    failed = [one for one, document in last.values() if "error" in document]
+    if is_failing and not failed:
+        failed = [one for one, document in last.values() if document.get("state") == "superseded"]
     if failed:
         return failed[0] / JSON
-    newest = {document["step"]: one for one, document in found}
+    newest = {document["step"]: one for one, document in last.values()}
     return next((newest[step] / JSON for step in _TOLD_OF if step in newest), None)
+
+
+def _which(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The step and what it was of."""
+    return tuple(str(document.get(name, "")) for name in ("step", "environment", "folder"))
 
 
 def forget(mine: Path, now: float | None = None) -> None:
     """Delete results older than KEPT; a folder that holds anything else is nobody's to delete."""
     moment = time.time() if now is None else now
-    for written, one in list(_beside(mine)):
+    for one in list(mine.parent.iterdir()):
         with contextlib.suppress(OSError):  # another branch of the pipeline does the same
+            if one == mine or one.is_symlink():
+                continue
+            result = one / JSON  # who was killed has left none
+            written = (result if result.exists() else one).stat().st_mtime
             if moment - written > KEPT and set(os.listdir(one)) <= _OURS:
                 for file in one.iterdir():
                     file.unlink()

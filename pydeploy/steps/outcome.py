@@ -36,7 +36,7 @@ _OURS = ("error", "change", "removed", "timings_s")  # maps whose keys are ours,
 class Outcome:
     """`told` are the JSON documents of the command, in their order; later ones add to earlier.
 
-    `build` is Jenkins' URL of it, `place` the folder that the result is written to.
+    `build` is Jenkins' BUILD_TAG of it, `place` the folder that the result is written to.
     """
 
     step: str

@@ -117,6 +117,7 @@ STEPS = {
             **{name: CHANGE[name] for name in ("change", "patchset", "revision")},
             "phase": _text("--phase"),
             **_RESULT,
+            "failing": _text("--failing"),
             "environment": _text("--environment"),
             "message": _text("--message"),
             "vote": _text("--vote"),

@@ -199,6 +199,26 @@ def test_an_aborted_build_undoes_what_it_began(
     assert (result["state"], result["error"]["exit_code"]) == ("aborted", 143)
 
 
+def test_an_abort_during_a_build_is_not_its_authors_fault(
+    live: LiveSite, jenkins: Jenkins, change: int, web: Web
+) -> None:
+    """Jenkins ends the builder first, and us when it is gone: that is no BuildError."""
+    root = web(
+        'services:\n  web:\n    build: .\n    ports: ["8080"]\n',
+        Dockerfile="FROM pydeploy-test/python:1\nRUN echo begun && sleep 300\n",
+    )
+    build = jenkins.start("deepinDeploy()", root, **gerrit(change, 1, committed(root)))
+    console = build.folder / "console"
+    eventually(lambda: console.exists() and " begun" in console.read_text(), 60)
+    build.abort(signal.SIGTERM)
+    ended = build.ended()
+    assert ended.outcome["kind"] == "FlowInterruptedException"
+    (archived,) = ended.outcome["archived"]
+    result = json.loads((Path(f"{root}@tmp") / archived).read_text())
+    assert (result["state"], result["error"]["class"]) == ("aborted", "Interrupted")
+    assert live.containers(change) == []
+
+
 def _until_stopped(pid: int) -> None:
     state = Path(f"/proc/{pid}/stat")
     eventually(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T", 60)

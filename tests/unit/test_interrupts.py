@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from pydeploy import interrupts
-from pydeploy.errors import Interrupted
+from pydeploy.clients import shell
+from pydeploy.errors import BuildError, Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -27,6 +28,13 @@ def handlers_stay() -> Iterator[None]:
     for number, handler in before.items():
         signal.signal(number, handler)
     signal.alarm(alarm)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither signals nor children of other tests."""
+    monkeypatch.setattr(interrupts, "_held", [])
+    monkeypatch.setattr(interrupts, "_child_failed", float("-inf"))
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -50,6 +58,35 @@ def test_an_undo_is_not_cut_by_further_signals() -> None:
     assert ["undone"] == done
 
 
+def test_a_signal_during_an_undo_is_what_was_behind_the_failure() -> None:
+    """Jenkins had ended the program whose failure is undone."""
+    interrupts.install()
+    failure = BuildError("exit 1")
+    assert failure is interrupts.behind(failure)
+    with interrupts.held_back():
+        os.kill(os.getpid(), signal.SIGTERM)
+    behind = interrupts.behind(failure)
+    assert isinstance(behind, Interrupted)
+    assert 143 == behind.exit_code
+
+
+def test_jenkins_signals_us_after_our_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed program is waited with for a moment; not where no Jenkins is, nor without one."""
+    interrupts.install()
+    failure = BuildError("exit 1")
+    monkeypatch.setenv("BUILD_TAG", "jenkins-docs-7")
+    began = time.monotonic()
+    assert failure is interrupts.behind(failure)
+    with pytest.raises(FileNotFoundError):
+        shell.run(["/nonexistent"])
+    shell.run(["true"])
+    assert failure is interrupts.behind(failure)
+    assert time.monotonic() - began < 1
+    assert 1 == shell.run(["false"]).code
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    assert isinstance(interrupts.behind(failure), Interrupted)
+
+
 def test_a_signal_is_raised_behind_what_must_not_be_cut() -> None:
     """The block runs to its end; then the first signal that came counts, and handlers are back."""
     interrupts.install()
@@ -67,6 +104,51 @@ def test_a_signal_is_raised_behind_what_must_not_be_cut() -> None:
     assert before == [signal.getsignal(number) for number in SIGNALS]
     with interrupts.deferred():
         pass
+
+
+def test_where_nothing_is_under_way_a_signal_is_raised_at_once() -> None:
+    """Also one that came before; what is deferred behind it is deferred again."""
+    interrupts.install()
+    before = [signal.getsignal(number) for number in SIGNALS]
+    done: list[str] = []
+
+    def ask() -> None:
+        with interrupts.allowed():
+            done.append("looked")
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append("asked")
+        with interrupts.allowed():
+            done.append("never")
+
+    with pytest.raises(Interrupted) as stopped, interrupts.deferred():
+        ask()
+    assert (["looked", "asked"], 143) == (done, stopped.value.exit_code)
+    with pytest.raises(Interrupted), interrupts.deferred(), interrupts.allowed():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert before == [signal.getsignal(number) for number in SIGNALS]
+    with interrupts.allowed():  # nothing is deferred: nothing changes
+        assert before == [signal.getsignal(number) for number in SIGNALS]
+
+
+def test_nothing_is_deferred_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit counts from the signal on; the alarm is gone afterwards."""
+    interrupts.install()
+    monkeypatch.setattr(interrupts, "DEFER_LIMIT", 1)
+    before = [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]
+    started = time.monotonic()
+
+    def ask() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait(10)
+
+    with pytest.raises(interrupts.Overdue) as stopped, interrupts.deferred():
+        ask()
+    assert 1 <= time.monotonic() - started < 5
+    assert ("Interrupted", 130) == (stopped.value.kind, stopped.value.exit_code)
+    with pytest.raises(Interrupted), interrupts.deferred():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert before == [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]
+    assert 0 == signal.alarm(0)
 
 
 def test_another_thread_defers_nothing() -> None:

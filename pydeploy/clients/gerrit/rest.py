@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,8 +96,7 @@ class Rest:
         if not newest:
             return None
         allowed = [one.get("permitted_labels", {}).get(label, ()) for one in newest]
-        votes = [int(vote) for one in allowed for vote in one]
-        return (min(votes), max(votes)) if votes else (0, 0)
+        return max((_span(one) for one in allowed), key=_width)
 
     def query(self, text: str, limit: int) -> Found:
         self.account()  # as for one change
@@ -182,6 +182,18 @@ class Rest:
             hint="see that it runs and is reachable from here, and gerrit/url and gerrit/ca in "
             "site.yml: `pydeploy doctor`",
         )
+
+
+def _span(votes: Iterable[str]) -> tuple[int, int]:
+    """Of what Gerrit permits on one change."""
+    numbers = [int(vote) for vote in votes]
+    return (min(numbers), max(numbers)) if numbers else (0, 0)
+
+
+def _width(span: tuple[int, int]) -> tuple[int, int]:
+    """Both ways counts first."""
+    least, most = span
+    return min(-least, most), most - least
 
 
 def _retries(method: str) -> urllib3.Retry:

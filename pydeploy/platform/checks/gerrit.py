@@ -54,7 +54,15 @@ def check(context: Context) -> Iterator[Verdict]:
 
 
 def _vote(gerrit: Gerrit, label: str, username: str) -> Verdict:
-    span = gerrit.may_vote(label)
+    try:
+        span = gerrit.may_vote(label)
+    except Refused as refused:
+        why = refused.message or f"HTTP {refused.status}"
+        return error(
+            "gerrit",
+            f"whether {username} may vote on {label} cannot be seen: {why}",
+            "may it query changes? docs/gerrit.md#rights",
+        )
     if span is None:
         return ok("gerrit", f"whether {username} may vote on {label} shows with the first vote")
     least, most = span

@@ -104,6 +104,13 @@ def test_a_pipeline_votes_tells_and_triggers(
         (build,) = other.jobs["docs/publish"].builds
         assert url == build.parameters["URL"]
 
+        verified = "deepinPipeline(verify: { result -> error('no smoke at ' + result.url) })"
+        smokeless = jenkins.run(verified, change.clone, **variables(change))
+        assert smokeless.failure == f"no smoke at {url}"
+        assert -1 == change.vote()
+        assert "no smoke at" in change.said()[-1]
+        assert "could not be verified" in change.said()[-1]
+
         broken = WEB.replace("/app/server.py", "/app/nosuch.py")
         repository(change.clone, broken)
         change.commit()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,12 @@ class Jenkins:
             "jenkinsfile": jenkinsfile,
             "workspace": str(workspace),
             "credentials": self.credentials,
-            "env": {**self.env_vars, "BUILD_URL": f"http://ci.test/{folder.name}/", **env_vars},
+            "env": {
+                **self.env_vars,
+                "BUILD_TAG": f"jenkins-{folder.name}",
+                "BUILD_URL": f"http://ci.test/{folder.name}/",
+                **env_vars,
+            },
             **{name: str(folder / name) for name in ("console", "pid", "aborted", "outcome")},
         }
         (folder / "asked.json").write_text(json.dumps(asked))
@@ -87,8 +94,14 @@ class Build:
         return int((self.folder / "pid").read_text())
 
     def abort(self, signal_number: int) -> None:
-        """As Jenkins does: the pipeline's step is over once its process is."""
+        """As Jenkins does: the pipeline's step is over once its process is.
+
+        ProcessTree.UnixProcess.killRecursively: the children first, and each is waited for.
+        """
         (self.folder / "aborted").touch()
+        for child in _children(self.pid):
+            _end(child, signal_number)
+            time.sleep(1)  # at most so long Jenkins does not look whether it is gone
         os.kill(self.pid, signal_number)
 
     def ended(self) -> Ended:
@@ -100,6 +113,22 @@ class Build:
             outcome=json.loads(outcome.read_text()),
             console=console.read_text(errors="replace") if console.exists() else "",
         )
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def _end(pid: int, signal_number: int) -> None:
+    for child in _children(pid):
+        _end(child, signal_number)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal_number)
+    until, pause = time.monotonic() + 5, 0.01
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+        time.sleep(pause)
+        pause = min(2 * pause, 1)
 
 
 def classpath(into: Path) -> str:

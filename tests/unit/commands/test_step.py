@@ -15,7 +15,7 @@ from typing import Any
 import click
 import pytest
 
-from pydeploy import __main__, cli, errors
+from pydeploy import __main__, cli, console, errors
 from pydeploy.commands import step as step_command
 
 ROOT = Path(__file__).parents[3]
@@ -113,6 +113,17 @@ def test_every_failure_is_a_result(
     assert "" == capsys.readouterr().out
 
 
+def test_a_failure_says_of_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a step that is done again is known for the same."""
+    site = "/none.yml"
+    assert 0 != run(monkeypatch, "deploy", change=10020, patchset=3, site=site)
+    assert ("10020", "failed") == (result()["environment"], result()["state"])
+    assert 0 != run(monkeypatch, "promote", environment="10020", to="staging", site=site)
+    assert "staging" == result()["environment"]
+    assert 0 != run(monkeypatch, "build", folder="none", site=site)
+    assert "none" == result()["folder"]
+
+
 def test_superseded_is_a_result(status: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 0, and the pipeline can tell it from a success."""
     status(raising(errors.Superseded("patchset 4")))
@@ -196,7 +207,7 @@ def test_a_report_is_about_what_the_build_has_done(monkeypatch: pytest.MonkeyPat
     """Its first failure, found beside the report's own result."""
     from pydeploy.steps import arguments
 
-    monkeypatch.setenv("BUILD_URL", "http://ci/1")
+    monkeypatch.setenv("BUILD_TAG", "jenkins-docs-1")
     monkeypatch.setenv("PYDEPLOY_RESULT", "results/1")
     assert 64 == run(monkeypatch, "deploy", tll="3d")
     monkeypatch.setenv("PYDEPLOY_RESULT", "results/2")
@@ -211,6 +222,35 @@ def test_help_is_no_step(capsys: pytest.CaptureFixture[str]) -> None:
     """As for any command."""
     assert 0 == __main__.run(["step", "--help"])
     assert "PYDEPLOY_RESULT" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("problem", [errors.DeployError("m"), ValueError("m")])
+def test_a_signal_while_the_failure_is_told_takes_no_result_away(
+    status: Any, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    """Jenkins sends it when it likes."""
+    status(raising(problem))
+    monkeypatch.setattr(console, "say", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    code = run(monkeypatch)
+    assert ("failed", code) == (result()["state"], result()["exit_code"])
+    assert code in (1, 4)
+
+
+def test_a_signal_while_something_else_is_told(
+    status: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an abort, then."""
+    status(raising(errors.Superseded("10020-4")))
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(console, "say", say)
+    assert 143 == run(monkeypatch)
+    assert "aborted" == result()["state"]
 
 
 def test_an_aborted_build_has_a_result(workspace: Path) -> None:

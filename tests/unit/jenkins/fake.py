@@ -61,6 +61,8 @@ class Build:
     log: bytes = b""
     coming: list[bytes] = field(default_factory=list)  # one more with each look at the log
     will_be: str = "SUCCESS"  # once nothing more comes
+    is_log_gone: bool = False  # its file; the answer says then that more comes
+    is_always_more: bool = False  # the same of a log that is there
     asked_to: list[str] = field(default_factory=list)  # stop, term, kill
     ends_at: str = "stop"  # the first of these that it obeys
 
@@ -110,9 +112,10 @@ class Request:
 
 @dataclass
 class Fault:
-    """What goes wrong: `starting`, `drop` (no answer), `drop after` (done, no answer), `proxy 502`,
-    `cut` (half an answer), `hang` (answers late), `forgotten session`, `idle for too long` (no
-    answer on a connection that was used before)."""
+    """What goes wrong: `starting`, `drop` (no answer), `drop after` (done, no answer), `proxy 502`
+    (or another status), `later 7` (429 with Retry-After), `cut` (half an answer), `hang` (answers
+    late), `forgotten session`, `idle for too long` (no answer on a connection that was used
+    before)."""
 
     kind: str
     path: str
@@ -194,6 +197,7 @@ class FakeJenkins:
         for one in self.items.values():
             waits = one.state not in ("left", "cancelled", "expired")
             if one.job == name and one.parameters == parameters and waits and not files:
+                one.causes += causes  # CauseAction.foldIntoExisting
                 return one, False
         self._next_id += 1
         states = list(self.jobs[name].states)
@@ -335,9 +339,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._cookies: dict[str, str] = {}
         if fault == "starting":
             raise _Answer(503, STARTING, Content_Type="text/html;charset=UTF-8")
-        if fault == "proxy 502":
+        if fault.startswith("proxy "):
             page = b"<html>Proxy Error: could not handle POST /ci/ at jenkins.example</html>"
-            raise _Answer(502, page)
+            raise _Answer(int(fault.removeprefix("proxy ")), page)
+        if fault.startswith("later "):
+            raise _Answer(429, Retry_After=fault.removeprefix("later "))
         if fault == "forgotten session":
             self.jenkins.forget_sessions()
         self._authenticate()
@@ -602,7 +608,9 @@ class _Handler(BaseHTTPRequestHandler):
         start = 0 if start > len(build.log) else start
         text = re.sub(rb"(?<!\r)\n", b"\r\n", build.log[start:])
         headers = {"X_Text_Size": str(len(build.log))}
-        if build.is_building:
+        if build.is_log_gone:
+            text, headers = b"", {"X_Text_Size": "0"}
+        if build.is_building or build.is_log_gone or build.is_always_more:
             headers["X_More_Data"] = "true"
         raise _Answer(200, text, Content_Type="text/plain;charset=UTF-8", **headers)
 

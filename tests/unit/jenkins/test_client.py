@@ -6,12 +6,16 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pydeploy.clients import jenkins as clients
+from pydeploy.clients import jenkins_http
 from pydeploy.clients.jenkins import Jenkins
 from pydeploy.clients.jenkins_answers import Away, Refused, Unsettled
 from pydeploy.clients.jenkins_http import Login, Upload
@@ -247,13 +251,28 @@ def test_an_unknown_choice_is_a_500_with_a_word_on_it(fake: FakeJenkins, jenkins
 # -- what is sent again -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["starting", "drop", "proxy 502"])
+@pytest.mark.parametrize("kind", ["starting", "drop", "proxy 502", "proxy 429", "proxy 520"])
 def test_a_get_is_repeated(fake: FakeJenkins, door: Door, job: Job, kind: str) -> None:
     """Also while Jenkins starts; with pauses that grow."""
     fake.fail(kind, times=2)
     pauses: list[float] = []
     door(patience=60.0, sleep=pauses.append).read("job/hello", "show hello")
     assert [0.5, 1.0] == pauses
+
+
+def test_a_get_is_repeated_when_the_answer_says(fake: FakeJenkins, door: Door, job: Job) -> None:
+    """Retry-After, in seconds or as a date; not at all where patience ends before."""
+    fake.fail("later 7")
+    fake.fail(f"later {formatdate(time.time() + 20, usegmt=True)}")
+    fake.fail("later in a while")
+    pauses: list[float] = []
+    jenkins = door(patience=60.0, sleep=pauses.append)
+    jenkins.read("job/hello", "show hello")
+    assert [7.0, pytest.approx(20, abs=2), 2.0] == pauses
+    fake.fail("later 61")
+    with pytest.raises(Away, match="too much is asked") as away:
+        jenkins.read("job/hello", "show hello")
+    assert 61 == away.value.retry_after
 
 
 def test_a_get_is_not_repeated_for_ever(fake: FakeJenkins, door: Door, job: Job) -> None:
@@ -339,6 +358,99 @@ def test_an_answer_that_does_not_come_ends_the_wait(
     with pytest.raises(Away):
         door(timeout=0.3).read("job/hello", "show hello")
     assert time.monotonic() - started < 3
+
+
+def _queued(connection: socket.socket) -> None:
+    """A reader that begins late, and then takes all of it."""
+    time.sleep(1.0)
+    got = b""
+    while not got.endswith(b"--\r\n"):
+        got = got[-64:] + connection.recv(1 << 20)
+    connection.sendall(
+        b"HTTP/1.1 201 C\r\nLocation: /ci/queue/item/42/\r\nContent-Length: 0\r\n\r\n"
+    )
+
+
+def _dripping_head(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 O")
+    _drip(connection)
+
+
+def _dripping_body(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{")
+    _drip(connection)
+
+
+def _drip(connection: socket.socket) -> None:
+    with suppress(OSError):
+        for _ in range(100):
+            connection.sendall(b" ")
+            time.sleep(0.1)
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The URL of something that answers like this."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    answer(connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/ci"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_upload_has_more_time_than_a_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy may take it slowly; and nobody would know what became of it."""
+    monkeypatch.setattr(jenkins_http, "_CONNECT", 0.3)
+    upload = Upload(name="F", file_name="f", content=bytes(20 << 20))
+    login = Login(username="ci", secret="11" + "ab" * 16)
+    with answering(_queued) as url:
+        jenkins = Jenkins(url, login=login, timeout=30.0)
+        found = jenkins.build("hello", is_parameterized=True, uploads=[upload])
+    assert 42 == found.queue_id
+
+
+@pytest.mark.parametrize("drip", [_dripping_head, _dripping_body])
+def test_an_answer_has_its_time_in_total(drip: Callable[[socket.socket], None]) -> None:
+    """One that comes byte by byte is none: jenkins.timeout is for the whole request."""
+    login = Login(username="ci", secret="11" + "ab" * 16)
+    with answering(drip) as url:
+        jenkins = Jenkins(url, login=login, timeout=0.4, patience=0.0)
+        for error, ask in (
+            (Away, lambda: jenkins.read("job/hello", "show hello")),
+            (Unsettled, lambda: jenkins.stop("hello", 1)),
+        ):
+            started = time.monotonic()
+            with pytest.raises(error, match=r"no whole answer within"):
+                ask()
+            assert time.monotonic() - started < 3
+
+
+def test_one_call_has_its_time_in_total(
+    fake: FakeJenkins, door: Door, job: Job, password: Login
+) -> None:
+    """Patience, and one request that was begun within it; a POST that, and the same for its crumb.
+
+    Here a Jenkins that takes every request and answers none.
+    """
+    fake.fail("hang", times=99)
+    for login, ask, longest in (
+        (None, lambda jenkins: jenkins.read("job/hello", "show hello"), 1.0 + 2 * 0.3),
+        (None, lambda jenkins: jenkins.stop("hello", 1), 2 * 0.3),
+        (password, lambda jenkins: jenkins.stop("hello", 1), 1.0 + 2 * 0.3),
+    ):
+        started = time.monotonic()
+        with pytest.raises((Away, Unsettled)):
+            ask(door(login, timeout=0.3, patience=1.0))
+        assert time.monotonic() - started < longest + 1.0
 
 
 # -- where credentials go ---------------------------------------------------------------
@@ -498,7 +610,7 @@ def test_a_site_without_jenkins_says_what_to_write() -> None:
     assert "jenkins: {url:" in missing.value.hint
 
 
-def site(**settings: str) -> Site:
+def site(**settings: object) -> Site:
     return Site.model_validate({"jenkins": {"url": "https://j.example/ci/", **settings}})
 
 
@@ -514,6 +626,30 @@ def test_secrets_come_from_the_process_environment() -> None:
     )
     assert Login(username="env", secret="s", trigger_token="t") == login
     assert ("s", "t") == login.secrets
+
+
+def test_a_line_feed_at_its_end_is_no_part_of_a_secret() -> None:
+    """Mounted files have one; spaces stay, which a password may have."""
+    api_token = "11" + "ab" * 16
+    login = clients.login_of(
+        site(),
+        {
+            "PYDEPLOY_JENKINS_USERNAME": "ci\n",
+            "PYDEPLOY_JENKINS_TOKEN": f"{api_token}\r\n",
+            "PYDEPLOY_JENKINS_TRIGGER_TOKEN": " t \n",
+        },
+    )
+    assert Login(username="ci", secret=api_token, trigger_token=" t ") == login
+    assert login.has_api_token
+    assert Login() == clients.login_of(site(), {"PYDEPLOY_JENKINS_TOKEN": "\n"})
+
+
+@pytest.mark.parametrize("timeout", ["11m", 601, "1d"])
+def test_a_request_has_a_longest_time(timeout: object) -> None:
+    """A day in site.yml is a slip, and would be the time that a lost answer is waited for."""
+    with pytest.raises(ValidationError, match="600"):
+        site(timeout=timeout)
+    assert 600 == site(timeout="10m").jenkins.timeout
 
 
 def test_a_user_without_a_secret_is_nobody() -> None:

@@ -148,6 +148,22 @@ def test_the_deadline_ends_the_wait_not_the_build(job: Job, run: Run) -> None:
     assert [] == job.builds[0].asked_to
 
 
+@pytest.mark.parametrize("has_left", [True, False])
+def test_a_failure_in_json_says_which_build_it_was_about(
+    fake: FakeJenkins, job: Job, run: Run, has_left: bool
+) -> None:
+    """So that a script can go on where we stopped: one document, with the error in it."""
+    job.will_be = ""
+    if not has_left:
+        job.states = ("blocked",)
+    done = run("trigger", "hello", "--wait", "--timeout", "1s", "--json")
+    told = json.loads(done.stdout)
+    assert (6, 6, 6) == (done.returncode, told["exit_code"], told["error"]["exit_code"])
+    assert (42, 1 if has_left else None) == (told["queue_id"], told["number"])
+    assert f"{fake.url}/{'job/hello/1/' if has_left else 'queue/item/42/'}" == told["url"]
+    assert told["result"] is None
+
+
 def test_a_key_needs_etcd(job: Job, run: Run, fake: FakeJenkins) -> None:
     """Exit 6 before anything is asked."""
     done = run("trigger", "hello", "--idempotency-key", "k")
@@ -262,6 +278,23 @@ def test_the_flag_takes_what_waits_out_of_the_queue(
     assert "cancelled" == fake.items[42].state
 
 
+@pytest.mark.parametrize("has_parameters", [True, False])
+def test_what_somebody_else_asked_for_is_not_stopped(
+    fake: FakeJenkins, job: Job, start: Start, run: Run, has_parameters: bool
+) -> None:
+    """Jenkins made one build of both, which it says at once or shows later; how to stop it is
+    said."""
+    job.states = ("blocked",)
+    if not has_parameters:
+        job.definitions = None
+    run("trigger", "hello")
+    process = start("trigger", "hello", "--wait", "--stop-on-interrupt")
+    _, err = interrupted(process, lambda: fake.gets("queue/item/42"), signal.SIGTERM)
+    assert 143 == process.returncode
+    assert "blocked" == fake.items[42].state
+    assert "pydeploy stop-build hello --queue-id 42" in err
+
+
 @pytest.mark.parametrize(("answer", "ways"), [("y\n", ["stop"]), ("n\n", []), ("\n", [])])
 def test_a_terminal_is_asked(
     fake: FakeJenkins, job: Job, start: Start, answer: str, ways: list[str]
@@ -312,6 +345,22 @@ def test_ctrl_c_while_jenkins_is_being_asked_waits_for_its_answer(
     assert "ABORTED" == job.builds[0].result
 
 
+@pytest.mark.parametrize("trouble", ["crumb", "away"])
+def test_ctrl_c_ends_a_trigger_at_once_while_nothing_is_sent(
+    fake: FakeJenkins, job: Job, start: Start, trouble: str
+) -> None:
+    """While a crumb is waited for, or Jenkins is away: there is nothing to be unsure of."""
+    if trouble == "crumb":
+        fake.fail("hang", "crumbIssuer", times=9)
+    else:
+        fake.fail("starting", "crumbIssuer", times=99)
+    process = start("trigger", "hello", env_vars={"PYDEPLOY_JENKINS_TOKEN": "correct horse"})
+    started = time.monotonic()
+    interrupted(process, lambda: fake.gets("crumbIssuer"))
+    assert (130, []) == (process.returncode, fake.posts())
+    assert time.monotonic() - started < 4
+
+
 # -- its sisters ------------------------------------------------------------------------
 
 
@@ -340,6 +389,18 @@ def test_a_console_is_printed_and_followed(fake: FakeJenkins, job: Job, run: Run
     assert ["one", "two", "three"] == [json.loads(one)["line"] for one in followed]
     whole = json.loads(run("build-log", "hello", "--json").stdout)
     assert {"job": "hello", "number": 1, "lines": ["one", "two", "three"]} == whole
+
+
+def test_who_follows_beyond_the_deadline_does_not_succeed(
+    fake: FakeJenkins, job: Job, run: Run
+) -> None:
+    """Exit 6, as `trigger --follow`: the build has not ended."""
+    job.coming, job.will_be = (b"one\n",), ""
+    run("trigger", "hello")
+    fake.start(fake.items[42])
+    done = run("build-log", "hello", "--follow", "--timeout", "1s")
+    assert (6, "one\n") == (done.returncode, done.stdout)
+    assert "hello 1 has not ended yet" in done.stderr
 
 
 def test_a_build_is_stopped(fake: FakeJenkins, job: Job, run: Run) -> None:

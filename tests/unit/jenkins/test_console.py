@@ -6,6 +6,7 @@ import pytest
 
 from pydeploy.clients.jenkins import Jenkins
 from pydeploy.jenkins import console
+from pydeploy.jenkins.waiting import TimedOut
 from tests.unit.jenkins.fake import FakeJenkins, Job
 from tests.unit.jenkins.test_waiting import Clock
 
@@ -103,11 +104,48 @@ def test_a_line_that_never_ends_is_shown_in_parts(
 
 
 def test_following_ends_at_the_deadline(fake: FakeJenkins, jenkins: Jenkins, clock: Clock) -> None:
-    """With what came until then."""
+    """With what came until then; and it is said, because the build goes on."""
     started(fake, jenkins, b"one\nhalf", *[b""] * 10_000)
-    found = list(console.follow(jenkins, "hello", 1, clock.patience(30)))
+    found: list[str] = []
+    with pytest.raises(TimedOut, match="hello 1 has not ended yet") as late:
+        found.extend(console.follow(jenkins, "hello", 1, clock.patience(30)))
+    assert "build-log hello 1 --follow" in late.value.hint
     assert ["one", "half"] == found
     assert 30 == clock.now
+
+
+def test_a_log_that_is_gone_is_not_waited_for(
+    fake: FakeJenkins, jenkins: Jenkins, clock: Clock
+) -> None:
+    """Jenkins says of a file that is not there that more comes, also when the build has ended."""
+    started(fake, jenkins, b"one\n", b"two\n", b"")
+    build = fake.jobs["hello"].builds[0]
+    build.is_log_gone = True
+    assert [] == followed(jenkins, clock)
+    assert clock.now < 20
+    build.is_log_gone, build.coming = False, [b"three\n", *[b""] * 60, b"four\n"]
+    build.is_building, build.result = True, None
+    assert ["one", "two", "three", "four"] == followed(jenkins, clock)
+
+
+def test_what_a_build_writes_at_its_end_is_shown(
+    fake: FakeJenkins, jenkins: Jenkins, clock: Clock
+) -> None:
+    """After it is known to have ended its log is read once more."""
+    started(fake, jenkins, b"one\n", *[b""] * 99)
+    build = fake.jobs["hello"].builds[0]
+
+    def end() -> None:
+        if fake.gets("hello/1/api"):
+            build.log, clock.on_sleep = build.log + b"last\n", lambda: None
+
+    def finish() -> None:
+        if clock.now > 3:
+            build.is_building, build.result, build.coming = False, "SUCCESS", []
+            build.is_always_more, clock.on_sleep = True, end
+
+    clock.on_sleep = finish
+    assert ["one", "last"] == followed(jenkins, clock)
 
 
 def test_a_console_is_read_as_it_is_now(fake: FakeJenkins, jenkins: Jenkins) -> None:

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
+from pydeploy import interrupts
 from pydeploy.clients.etcd import Etcd
 from pydeploy.clients.jenkins import Jenkins
 from pydeploy.clients.jenkins_answers import Away, Refused, Unsettled
 from pydeploy.clients.jenkins_http import Login
-from pydeploy.errors import ServiceError, UsageError
+from pydeploy.errors import Interrupted, ServiceError, UsageError
 from pydeploy.jenkins import following, once, trigger
 from pydeploy.jenkins.once import MARK, Ledger
 from pydeploy.jenkins.values import Request, Triggered
@@ -131,6 +132,39 @@ def test_what_was_refused_may_be_tried_again(
     assert [] == records(store)
     job.is_disabled = False
     assert not ask().is_repeat
+
+
+def signalled(fake: FakeJenkins, path: str) -> None:
+    """Ctrl-C, once a request for `path` has come."""
+
+    def press() -> None:
+        wait_until(lambda: [one for one in fake.requests if path in one.path], 20)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+
+
+def test_a_signal_before_anything_is_sent_frees_the_key(
+    fake: FakeJenkins, job: Job, ask: Ask, door: Door, password: Login, store: Store
+) -> None:
+    """While the crumb is waited for."""
+    fake.fail("hang", "crumbIssuer")
+    signalled(fake, "crumbIssuer")
+    with pytest.raises(Interrupted):
+        ask(jenkins=door(password, timeout=20.0))
+    assert ([], []) == (records(store), fake.posts())
+
+
+def test_an_answer_is_not_waited_for_in_vain_after_a_signal(
+    fake: FakeJenkins, job: Job, ask: Ask, door: Door, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if it were lost: the key remembers that nobody knows."""
+    monkeypatch.setattr(interrupts, "DEFER_LIMIT", 1)
+    fake.fail("hang", "POST")
+    signalled(fake, "/job/hello/buildWithParameters")
+    with pytest.raises(Unsettled, match="interrupted by signal 2, and no longer waited for"):
+        ask(jenkins=door(timeout=20.0))
+    assert ["asked"] == [one.state for one in records(store)]
 
 
 def test_what_nobody_knows_is_not_asked_again(
@@ -250,7 +284,7 @@ def test_the_record_holds_no_parameter(job: Job, door: Door, ledger: Ledger, sto
 @pytest.fixture
 def start(
     fake: FakeJenkins, etcd_server: EtcdServer, tmp_path: Any
-) -> Callable[[], subprocess.Popen[str]]:
+) -> Callable[..., subprocess.Popen[str]]:
     """Starts `pydeploy trigger hello` under KEY as a process of its own."""
     site = tmp_path / "site.yml"
     etcd = {"endpoints": [etcd_server.url], "prefix": f"/test/{uuid.uuid4().hex}"}
@@ -267,16 +301,16 @@ def start(
     argv = [sys.executable, "-m", "pydeploy", "--site", str(site)]
     argv += ["trigger", "hello", "--idempotency-key", KEY, "--json"]
 
-    def started() -> subprocess.Popen[str]:
+    def started(*more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            argv, env=env_vars, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*argv, *more], env=env_vars, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
     return started
 
 
 def test_two_processes_at_once_start_one_build(
-    fake: FakeJenkins, job: Job, start: Callable[[], subprocess.Popen[str]]
+    fake: FakeJenkins, job: Job, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     """While the first one waits for Jenkins' answer, the second waits for it."""
     fake.fail("hang", "POST")
@@ -291,7 +325,7 @@ def test_two_processes_at_once_start_one_build(
 
 @pytest.mark.parametrize("has_mark", [True, False])
 def test_a_process_that_is_killed_while_it_asks_causes_no_second_build(
-    fake: FakeJenkins, job: Job, start: Callable[[], subprocess.Popen[str]], has_mark: bool
+    fake: FakeJenkins, job: Job, start: Callable[..., subprocess.Popen[str]], has_mark: bool
 ) -> None:
     """SIGKILL between the request and its answer: found by its mark, else refused with exit 6."""
     if has_mark and job.definitions is not None:
@@ -316,3 +350,18 @@ def test_a_process_that_is_killed_while_it_asks_causes_no_second_build(
         assert "did not live to hear the answer" in err
         assert "ServiceError" == json.loads(out)["error"]["class"]
     assert 1 == len(fake.posts())
+
+
+def test_a_repeat_never_stops_the_first_ones_build(
+    fake: FakeJenkins, job: Job, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Also where the flag says to stop on a signal: how to do it is said instead."""
+    job.will_be = ""
+    start().communicate(timeout=60)
+    second = start("--wait", "--stop-on-interrupt")
+    wait_until(lambda: len(fake.gets("hello/1/api")) > 1, 20)
+    second.send_signal(signal.SIGTERM)
+    _, err = second.communicate(timeout=60)
+    assert 143 == second.returncode
+    assert [] == job.builds[0].asked_to
+    assert "pydeploy stop-build hello 1" in err

@@ -121,3 +121,19 @@ def test_what_left_the_queue_meanwhile_is_stopped(
     assert found is not None
     assert "ABORTED" == found.result
     assert ["stop"] == job.builds[0].asked_to
+
+
+@pytest.mark.parametrize("state", ["waiting", "left", "numbered"])
+def test_what_others_asked_for_too_is_told(fake: FakeJenkins, jenkins: Jenkins, state: str) -> None:
+    """By its causes: of a job without parameters, Jenkins says it in no other way."""
+    asked(fake, jenkins, Job(states=("waiting", "waiting"), will_be=""))
+    mine = Triggered(job="hello", queue_id=42)
+    assert not stopping.is_shared(jenkins, mine)
+    assert not jenkins.build("hello", is_parameterized=False).is_merged
+    if state != "waiting":
+        fake.items[42].states = ["left"]
+        fake.look_at(fake.items[42])
+    number = 1 if state == "numbered" else None
+    assert stopping.is_shared(jenkins, Triggered(job="hello", queue_id=42, number=number))
+    fake.items.clear()
+    assert not stopping.is_shared(jenkins, mine)  # nobody knows; the build is looked for by others

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pydeploy.clients.jenkins import Jenkins
+from pydeploy.clients.jenkins_answers import Away
 from pydeploy.errors import ServiceError
 from pydeploy.jenkins import following, waiting
 from pydeploy.jenkins.values import EXIT_CODES, Build, Triggered
@@ -130,6 +131,26 @@ def test_a_result_before_the_end_is_none_yet(
     assert "pydeploy stop-build hello 1" in late.value.hint
 
 
+@pytest.mark.parametrize("what", ["build", "job"])
+def test_what_is_deleted_meanwhile_is_no_fault_of_the_callers(
+    fake: FakeJenkins, jenkins: Jenkins, clock: Clock, what: str
+) -> None:
+    """Exit 6, not 64: it was there."""
+    fake.jobs["hello"] = Job(will_be="")
+    asked = queued(fake, jenkins, "left")
+
+    def delete() -> None:
+        if what == "job":
+            fake.jobs.clear()
+        else:
+            fake.jobs["hello"].builds.clear()
+
+    clock.on_sleep = delete
+    with pytest.raises(ServiceError, match="hello 1 is gone: it was deleted") as gone:
+        following.follow(jenkins, asked, clock.patience())
+    assert ("ServiceError", 6) == (gone.value.kind, gone.value.exit_code)
+
+
 def test_a_restart_of_jenkins_is_waited_for(
     fake: FakeJenkins, jenkins: Jenkins, clock: Clock
 ) -> None:
@@ -140,6 +161,30 @@ def test_a_restart_of_jenkins_is_waited_for(
     build = following.follow(jenkins, asked, clock.patience())
     assert "SUCCESS" == build.result
     assert 1 == sum("waiting for it" in line for line in clock.said)
+
+
+@pytest.mark.parametrize("kind", ["proxy 429", "proxy 500"])
+def test_a_no_that_passes_ends_no_wait(
+    fake: FakeJenkins, jenkins: Jenkins, clock: Clock, kind: str
+) -> None:
+    """Too many requests, or a proxy in trouble; Jenkins' own 500 is another thing."""
+    asked = queued(fake, jenkins, "left")
+    fake.fail(kind, "hello/1/api", times=3)
+    assert "SUCCESS" == following.follow(jenkins, asked, clock.patience()).result
+
+
+def test_who_is_told_to_come_later_comes_later(
+    fake: FakeJenkins, jenkins: Jenkins, clock: Clock
+) -> None:
+    """Retry-After, as far as the deadline lets."""
+    asked = queued(fake, jenkins, "left")
+    fake.fail("later 100", "queue/item")
+    assert 1 == waiting.for_number(jenkins, asked, clock.patience())
+    assert 100 <= clock.now < 102
+    fake.fail("later 9999", "hello/1/api", times=9)
+    with pytest.raises(Away):
+        waiting.for_result(jenkins, "hello", 1, clock.patience(200))
+    assert 200 <= clock.now < 202
 
 
 def test_a_jenkins_that_stays_away_is_not_waited_for_ever(

@@ -32,6 +32,8 @@ class Fake(Rest):
         return Account(username="ci-bot", number=7)
 
     def may_vote(self, label: str) -> tuple[int, int] | None:
+        if isinstance(self._found["span"], Exception):
+            raise self._found["span"]
         return cast("tuple[int, int] | None", self._found["span"])
 
     def date(self) -> str:
@@ -65,12 +67,38 @@ def test_all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
         ((0, 1), "error", "only +0 to +1"),
         ((-2, 2), "ok", "-2 to +2"),
         (None, "ok", "shows with the first vote"),
+        (Refused("may not query", 403), "error", "cannot be seen: may not query"),
+        (Refused("", 500), "error", "cannot be seen: HTTP 500"),
     ],
 )
 def test_who_may_vote(monkeypatch: pytest.MonkeyPatch, span: Any, level: str, says: str) -> None:
     found = check(monkeypatch, Fake(span=span))[1]
     assert level == found.level
     assert says in found.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "span"),
+    [
+        ([], None),
+        ([[]], (0, 0)),
+        ([["-1", " 0"], [" 0", "+1"]], (-1, 0)),
+        ([[" 0", "+1", "+2"], ["-1", " 0", "+1"], []], (-1, 1)),
+    ],
+)
+def test_a_vote_each_way_has_to_be_on_one_change(
+    monkeypatch: pytest.MonkeyPatch, changes: list[list[str]], span: tuple[int, int] | None
+) -> None:
+    """-1 here and +1 there is no right to vote."""
+    door = Rest("https://gerrit.test", token="x")
+    found = [{"permitted_labels": {"Verified": one}} for one in changes]
+    monkeypatch.setattr(door, "_get", lambda *_: found)
+    assert span == door.may_vote("Verified")
+
+
+def test_a_doctor_goes_on_where_gerrit_says_no() -> None:
+    """A refusal is a failure that we expect, not a bug."""
+    assert issubclass(Refused, ServiceError)
 
 
 def test_one_voter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,6 @@ class Fake:
 
 
 def _given(value: Any) -> Any:
-    if isinstance(value, Exception):
+    if isinstance(value, BaseException):
         raise value
     return value

@@ -128,8 +128,16 @@ def test_it_does_not_wait_for_ever(server: ChatServer) -> None:
     with pytest.raises(ServiceError, match="takes no more messages for 3600 s"):
         post(server)
     server.script.answers = [(429, {"Retry-After": "1"}, "")] * 3
+    slept: list[float] = []
     with pytest.raises(ServiceError, match="HTTP 429"):
-        post(server)
+        webhook.post(server.url("slack"), {}, name="team", sleep=slept.append)
+    assert [1.0, 1.0] == slept  # nothing follows the third
+
+
+@pytest.mark.parametrize("nonsense", ["nan", "inf", "-inf", "soon"])
+def test_a_time_that_is_none_is_a_second(server: ChatServer, nonsense: str) -> None:
+    server.script.answers = [(429, {"Retry-After": nonsense}, "")]
+    assert [1.0] == post(server)
 
 
 @pytest.mark.parametrize("status", [400, 403, 410, 500, 503, 302])

@@ -131,6 +131,19 @@ def test_each_refusal_says_what_to_do(refused: Refused, says: str) -> None:
     assert "gerrit" == caught.value.service
 
 
+def test_a_patchset_that_comes_while_it_is_voted() -> None:
+    """The vote is on one that does not count any more: it is said."""
+    found = say(Fake([OPEN, replace(OPEN, patchset=4)], [{"Verified": 1}]), WORD)
+    assert (True, None) == (found.is_posted, found.vote)
+    assert "patchset 4 came meanwhile: the vote is on patchset 3" == found.why
+
+
+@pytest.mark.parametrize("then", [OPEN, Refused("boom", 500), NotFound("")])
+def test_a_vote_that_was_taken_stays_taken(then: Any) -> None:
+    """Also where Gerrit goes away after it."""
+    assert 1 == say(Fake([OPEN, then], [{"Verified": 1}]), WORD).vote
+
+
 def test_a_change_that_is_gone_needs_no_goodbye() -> None:
     found = say(Fake([NotFound("")], []), replace(WORD, phase="removed", vote=None))
     assert gerrit.Said(is_posted=False, why="the change is gone, too") == found

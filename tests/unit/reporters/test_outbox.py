@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from pydeploy.clients.etcd import Etcd
 from pydeploy.clients.gerrit import door
-from pydeploy.clients.gerrit.model import Change, NotFound
-from pydeploy.config.site import Chat, Site
-from pydeploy.errors import ServiceError, SiteConfigError
+from pydeploy.clients.gerrit.model import Change, NotFound, Refused
+from pydeploy.config.site import Chat, Gerrit, Site
+from pydeploy.errors import Interrupted, ServiceError, SiteConfigError
 from pydeploy.reporters import chat, outbox
 from pydeploy.reporters.gerrit import Word
 from pydeploy.reporters.outbox import Flushed
 from pydeploy.state import lock
+from pydeploy.state import store as clock
 from pydeploy.state.keys import Keys
 from pydeploy.state.records import Holder
 from pydeploy.state.store import Store
@@ -34,7 +39,7 @@ NOW = Change(
     revision="abc",
 )
 WORD = Word(phase="deployed", change=10020, patchset=3, message="it runs", vote=1)
-SITE = Site()
+SITE = Site(gerrit=Gerrit(url="http://gerrit.test"))
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def gerrit(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def waiting(store: Store) -> list[str]:
-    return [str(one.body.get("message")) for _, one in outbox._entries(store)]
+    return [one.word.message for one in outbox._entries(store) if one.word]
 
 
 def test_what_cannot_be_said_now_waits(store: Store, gerrit: Any) -> None:
@@ -99,6 +104,206 @@ def test_the_newest_word_on_a_change_counts(store: Store, gerrit: Any) -> None:
     assert ["other"] == waiting(store)
 
 
+@pytest.mark.parametrize(
+    ("new", "is_obsolete"),
+    [
+        ({}, True),
+        ({"vote": -1}, True),
+        ({"vote": None}, False),
+        ({"vote": None, "patchset": 4}, True),
+        ({"patchset": 2}, False),
+        ({"patchset": None}, False),
+        ({"environment": "demo"}, False),
+        ({"change": 10021}, False),
+    ],
+)
+def test_what_makes_a_vote_that_waits_obsolete(new: Any, is_obsolete: bool) -> None:
+    """A newer patchset, or another vote on the same environment; nothing else."""
+    old = replace(WORD, environment="10020")
+    assert is_obsolete == outbox.makes_obsolete(replace(old, **new), old)
+
+
+def test_where_the_environment_was_not_said_it_may_be_the_same() -> None:
+    """A failure does not always say it: a vote that is older must not land over a newer one."""
+    demo = replace(WORD, environment="demo")
+    assert outbox.makes_obsolete(demo, WORD)
+    assert outbox.makes_obsolete(WORD, demo)
+
+
+def test_without_a_vote_the_newer_word_counts() -> None:
+    old = replace(WORD, vote=None, environment="10020")
+    assert outbox.makes_obsolete(old, old)
+    assert outbox.makes_obsolete(replace(old, vote=1), old)
+    assert not outbox.makes_obsolete(replace(old, environment="demo"), old)
+
+
+LATE = replace(WORD, phase="superseded", patchset=2, message="superseded", vote=None)
+
+
+def test_a_late_word_on_an_older_patchset_takes_no_vote(store: Store, gerrit: Any) -> None:
+    """Gerrit is back, an older build ends: nothing is posted for it, and what waits still goes."""
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    gerrit([NOW], [])
+    assert not outbox.say(SITE, store, LATE).is_posted
+    assert ["it runs"] == waiting(store)
+    back = gerrit([NOW], [{"Verified": 1}])
+    assert Flushed(sent=1) == outbox.flush(SITE, store)
+    assert [{"Verified": 1}] == [one.labels for one in back.reviews]
+
+
+def test_nor_does_one_that_waits_too(store: Store, gerrit: Any) -> None:
+    """Both ended while Gerrit was away."""
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    outbox.say(SITE, store, LATE)
+    back = gerrit([NOW], [{"Verified": 1}])
+    assert Flushed(sent=1, dropped=1) == outbox.flush(SITE, store)
+    assert [{"Verified": 1}] == [one.labels for one in back.reviews]
+
+
+@pytest.mark.parametrize("phase", ["started", "promoted", "failed-operator"])
+@pytest.mark.parametrize("is_back", [False, True])
+def test_a_word_without_a_vote_takes_none(
+    store: Store, gerrit: Any, phase: Any, is_back: bool
+) -> None:
+    """On the same patchset, said or kept."""
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    gerrit([NOW if is_back else AWAY], [{}])
+    outbox.say(SITE, store, replace(WORD, phase=phase, message="more", vote=None))
+    back = gerrit([NOW], [{"Verified": 1}, {}])
+    assert outbox.flush(SITE, store).sent == (1 if is_back else 2)
+    assert {"Verified": 1} == back.reviews[0].labels
+
+
+def test_a_vote_that_waits_goes_not_over_a_newer_one(store: Store, gerrit: Any) -> None:
+    """Somebody speaks between the look at the list and the turn."""
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    (listed,) = outbox._entries(store)
+    gerrit([NOW], [{"Verified": -1}])
+    outbox.say(SITE, store, replace(WORD, message="it broke", vote=-1))
+    late = gerrit([NOW], [{"Verified": 1}])
+    assert not outbox._deliver(SITE, store, listed)
+    assert [] == late.reviews
+
+
+def test_whoever_is_killed_while_they_speak_has_lost_nothing(store: Store, gerrit: Any) -> None:
+    """It is noted first; what was said leaves neither a key nor a lease."""
+    gerrit([Interrupted(15)], [])
+    with pytest.raises(Interrupted):
+        outbox.say(SITE, store, WORD)
+    assert ["it runs"] == waiting(store)
+    gerrit([NOW], [{"Verified": 1}])
+    before = leases(store)
+    assert outbox.say(SITE, store, WORD).is_posted
+    assert [] == waiting(store)
+    assert before - 1 == leases(store)
+
+
+def leases(store: Store) -> int:
+    return len(store.etcd.call("lease/leases", {}).get("leases", []))
+
+
+def test_where_somebody_speaks_just_now_a_flush_goes_on(store: Store, gerrit: Any) -> None:
+    """It may be the very word that is under way."""
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    outbox.say(SITE, store, replace(WORD, change=10021))
+    back = gerrit([NOW], [{"Verified": 1}])
+    key = store.keys.lock(f"report--{WORD.change}")
+    with lock.hold(store.etcd, key, Holder(holder="x", since="now"), wait=0):
+        assert Flushed(sent=1, left=1) == outbox.flush(SITE, store)
+    assert 1 == len(back.reviews)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"to": "pigeon"},
+        {"body": {"phase": "deployed"}},
+        {"body": {"phase": "nosuch", "change": 1, "message": "x"}},
+        {"to": "chat", "body": {}},
+        {"created": "yesterday"},
+    ],
+)
+def test_what_another_version_wrote_stops_nothing(
+    store: Store, gerrit: Any, change: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two versions work side by side: it stays, for those who can read it, until its lease ends."""
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    (kv,) = outbox._all(store)
+    store.etcd.put(f"{kv.key}x", json.dumps({**json.loads(kv.value), **change}))
+    gerrit([NOW], [{"Verified": 1}, {"Verified": 1}])
+    assert outbox.say(SITE, store, replace(WORD, change=10021)).is_posted
+    assert Flushed(sent=1, left=1) == outbox.flush(SITE, store)
+    assert "outbox: 1 cannot be read by this version" in capsys.readouterr().err
+
+
+def test_a_word_of_a_newer_version_may_say_more(store: Store, gerrit: Any) -> None:
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    (kv,) = outbox._all(store)
+    note = json.loads(kv.value)
+    store.etcd.put(kv.key, json.dumps({**note, "body": {**note["body"], "colour": "red"}}))
+    assert [WORD] == [one.word for one in outbox._entries(store)]
+
+
+def test_a_vote_that_is_not_taken_is_said_once(store: Store, gerrit: Any) -> None:
+    """The message is out; the right does not come by asking."""
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    gerrit([NOW], [{}])
+    assert Flushed(dropped=1) == outbox.flush(SITE, store)
+
+
+def test_what_is_refused_is_tried_for_a_day(
+    store: Store, gerrit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    gerrit([Refused("may not", 403)], [])
+    assert Flushed(left=1) == outbox.flush(SITE, store)
+    monkeypatch.setattr(outbox, "_TRIED", -1)
+    assert Flushed(dropped=1) == outbox.flush(SITE, store)
+
+
+def test_the_order_is_etcd_s(store: Store, gerrit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent's clock may be late."""
+    gerrit([AWAY], [])
+    outbox.say(SITE, store, WORD)
+    monkeypatch.setattr(clock, "now", lambda: datetime(2020, 1, 1, tzinfo=UTC))
+    outbox.say(SITE, store, replace(WORD, change=10021, message="later"))
+    assert ["it runs", "later"] == waiting(store)
+
+
+def test_a_command_does_not_wait_for_long(
+    store: Store, gerrit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own work is done; and what it began may still end well."""
+    monkeypatch.setattr(outbox, "_QUIET", 0.1)
+    gerrit([AWAY], [])
+    for number in (1, 2):
+        outbox.say(SITE, store, replace(WORD, change=number, message=str(number)))
+    slow = gerrit([NOW], [{"Verified": 1}])
+    answers = threading.Event()
+    monkeypatch.setattr(slow, "change", lambda _: answers.wait(20) and NOW)
+    began = time.monotonic()
+    outbox.flush_quietly(SITE, store)
+    assert time.monotonic() - began < 5
+    answers.set()
+    while store.etcd.get(store.keys.lock("outbox--")):
+        time.sleep(0.05)
+    assert ["2"] == waiting(store)
+
+
+def test_a_site_that_tells_nobody_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "_all", lambda _: pytest.fail("etcd was asked"))
+    outbox.flush_quietly(Site(), Store(etcd=Etcd(("http://127.0.0.1:1",)), keys=Keys("/x")))
+
+
 def test_what_nobody_needs_any_more_is_dropped(store: Store, gerrit: Any) -> None:
     """A newer patchset came."""
     gerrit([AWAY], [])
@@ -117,7 +322,7 @@ def test_a_change_that_is_not_found_is_looked_for_a_day(
     gone = NotFound("gone", 404)
     gerrit([gone, gone, NOW], [{"Verified": 1}])
     assert Flushed(sent=1, left=1) == outbox.flush(SITE, store)
-    monkeypatch.setattr(outbox, "_SOUGHT", -1)
+    monkeypatch.setattr(outbox, "_TRIED", -1)
     gerrit([gone], [])
     assert Flushed(dropped=1) == outbox.flush(SITE, store)
 
@@ -167,7 +372,7 @@ def test_it_does_not_grow_without_bound(
     for number in (1, 2, 3):
         outbox.say(SITE, store, replace(WORD, change=number, message=str(number)))
     assert ["2", "3"] == waiting(store)
-    assert all(kv.lease for kv, _ in outbox._entries(store))
+    assert all(one.lease for one in outbox._entries(store))
 
 
 def test_with_etcd_away_as_well_it_has_failed(gerrit: Any) -> None:
@@ -201,7 +406,7 @@ def test_a_chat_that_is_away_hears_it_later(store: Store, server: ChatServer) ->
     for text in ("one", "two"):
         (sent,) = outbox.keep_unsent(store, chat.say(site, [TEAM], text, None))
         assert sent.is_kept
-    assert "slack" not in "".join(kv.value for kv, _ in outbox._entries(store))
+    assert "slack" not in "".join(kv.value for kv in outbox._all(store))
     assert Flushed(sent=2) == outbox.flush(site, store)
     assert ["one", "two"] == [one.body["text"] for one in server.told]
 
@@ -212,6 +417,17 @@ def test_a_chat_that_says_no_is_not_asked_again(store: Store, server: ChatServer
     (sent,) = outbox.keep_unsent(store, chat.say(site, [TEAM], "x", None))
     assert not sent.is_kept
     assert [] == outbox._entries(store)
+
+
+def test_a_chat_that_says_no_later_is_asked_for_a_day(
+    store: Store, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(chat=(TEAM,))
+    server.script.answers = [(503, {}, ""), *[(404, {}, "no_service")] * 2]
+    outbox.keep_unsent(store, chat.say(site, [TEAM], "x", None))
+    assert Flushed(left=1) == outbox.flush(site, store)
+    monkeypatch.setattr(outbox, "_TRIED", -1)
+    assert Flushed(dropped=1) == outbox.flush(site, store)
 
 
 def test_a_chat_that_left_site_yml_hears_nothing(store: Store, server: ChatServer) -> None:

@@ -70,6 +70,9 @@ def test_the_result_of_a_step_as_groovy_has_it() -> None:
         ({"state": "running"}, "deployed"),
         ({"state": "completed"}, "deployed"),
         ({"state": "superseded"}, "superseded"),
+        ({"step": "promote", "state": "running"}, "promoted"),
+        ({"step": "promote", "state": "superseded"}, "superseded"),
+        ({"step": "rollback", "state": "running"}, "deployed"),
         ({"state": "removed", "residue": 0}, "removed"),
         ([{"state": "removed", "environment": "1"}], "removed"),
         ({"error": {"class": "BuildError", "fault": "author"}}, "failed-author"),
@@ -82,6 +85,35 @@ def test_the_result_of_a_step_as_groovy_has_it() -> None:
 )
 def test_what_a_result_comes_to(value: Any, phase: str) -> None:
     assert phase == read(value).phase
+
+
+AUTHORS = {"error": {"class": "DeployError", "fault": "author"}}
+
+
+@pytest.mark.parametrize("step", ["promote", "rollback", "restart", "restore", "remove"])
+@pytest.mark.parametrize("value", [{"state": "running"}, AUTHORS])
+def test_only_what_is_made_of_the_change_votes(step: str, value: Any) -> None:
+    """A promotion that fails says nothing against it."""
+    assert read({**value, "step": step}).vote is None
+
+
+def test_whether_the_environment_was_said() -> None:
+    """A failure may be of any."""
+    assert read(DEPLOYED).is_named
+    assert not read(AUTHORS).is_named
+
+
+@pytest.mark.parametrize(
+    ("value", "vote"),
+    [
+        ({"state": "running"}, 1),
+        ({"state": "running", "step": "deploy"}, 1),
+        (AUTHORS, -1),
+        ({**AUTHORS, "step": "check"}, -1),
+    ],
+)
+def test_a_change_that_is_deployed_is_voted_on(value: Any, vote: int) -> None:
+    assert vote == read(value).vote
 
 
 @pytest.mark.parametrize(

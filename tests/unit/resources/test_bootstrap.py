@@ -166,6 +166,22 @@ def test_any_text_arrives_in_the_result(agent: Agent) -> None:
     )
 
 
+def test_the_result_says_of_which_build_it_is(agent: Agent) -> None:
+    """So that a report of that build tells it."""
+    (agent.library / "requirements.txt").unlink()
+    agent.run("step", PYDEPLOY_STEP='{"step":"deploy","arguments":{}}', BUILD_TAG="jenkins-a.b-7")
+    told = agent.result()
+    assert ("deploy", "jenkins-a.b-7") == (told["step"], told["build"])
+
+
+def test_relative_entries_of_path_are_dropped(agent: Agent, tmp_path: Path) -> None:
+    """They are folders of the change; also the tool does not get them."""
+    version = f'[ "$*" = --version ] && echo "pydeploy {agent.version}" && exit'
+    agents.program(tmp_path / "bin/pydeploy", f'{version}\necho "$PATH"')
+    whole = f":bin:{tmp_path}/bin::./x:{agents.PATH}:."
+    assert f"{tmp_path}/bin:{agents.PATH}\n" == agent.run("x", PATH=whole).stdout
+
+
 def test_a_link_in_place_of_the_result_is_not_followed(agent: Agent, tmp_path: Path) -> None:
     """The change may bring one along."""
     (agent.workspace / "result").mkdir()

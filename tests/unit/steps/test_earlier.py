@@ -31,9 +31,9 @@ def results(tmp_path: Path) -> Any:
     return add
 
 
-def told(tmp_path: Path) -> Path | None:
+def told(tmp_path: Path, *, is_failing: bool = False) -> Path | None:
     (tmp_path / "mine").mkdir(exist_ok=True)
-    return earlier.of_build(tmp_path / "mine", BUILD)
+    return earlier.of_build(tmp_path / "mine", BUILD, is_failing)
 
 
 def test_the_first_failure_is_told(tmp_path: Path, results: Any) -> None:
@@ -45,6 +45,22 @@ def test_the_first_failure_is_told(tmp_path: Path, results: Any) -> None:
     assert first == told(tmp_path)
 
 
+def test_what_was_done_again_counts_as_it_ended(tmp_path: Path, results: Any) -> None:
+    """`retry(2) { deepinDeploy() }`; another environment's or folder's failure stays one."""
+    results("a", "check", folder="web")
+    results("b", "deploy", environment="10020", error={})
+    again = results("c", "deploy", environment="10020")
+    assert again == told(tmp_path)
+    lasting = results("d", "check", folder="api", error={})
+    results("e", "deploy", environment="demo", error={})
+    results("f", "check", folder="web")
+    assert lasting == told(tmp_path)
+    results("g", "check", folder="api")
+    last = results("h", "deploy", environment="10020", error={})
+    results("i", "deploy", environment="demo")
+    assert last == told(tmp_path)
+
+
 def test_else_the_weightiest_step(tmp_path: Path, results: Any) -> None:
     """A deploy before a build before a check; of several the newest."""
     results("a", "check")
@@ -52,6 +68,18 @@ def test_else_the_weightiest_step(tmp_path: Path, results: Any) -> None:
     newest = results("c", "deploy")
     results("d", "build")
     assert newest == told(tmp_path)
+
+
+def test_a_build_that_fails_looks_further(tmp_path: Path, results: Any) -> None:
+    """Into steps that are else not told of, and to what was superseded; then it is as ever."""
+    deployed = results("a", "deploy", state="running")
+    assert deployed == told(tmp_path, is_failing=True)
+    superseded = results("b", "deploy", state="superseded", environment="web")
+    results("c", "deploy", state="running", environment="docs")
+    assert superseded == told(tmp_path, is_failing=True)
+    failed = results("d", "status", error={})
+    assert failed == told(tmp_path, is_failing=True)
+    assert tmp_path / "c" / "result.json" == told(tmp_path)
 
 
 def test_other_builds_and_reports_are_not_told(tmp_path: Path, results: Any) -> None:
@@ -72,6 +100,13 @@ def test_old_results_go(tmp_path: Path, results: Any) -> None:
     mine = results("mine", "deploy").parent
     earlier.forget(mine, now=1000 + earlier.KEPT + 100)
     assert (False, True, True) == (old.exists(), foreign.exists(), mine.exists())
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    (killed / "bootstrap.sh").write_text("")
+    earlier.forget(mine, now=killed.stat().st_mtime + earlier.KEPT - 10)
+    assert killed.exists()
+    earlier.forget(mine, now=killed.stat().st_mtime + earlier.KEPT + 10)
+    assert not killed.exists()
     young = results("young", "deploy").parent
     earlier.forget(mine, now=1010)
     assert young.exists()

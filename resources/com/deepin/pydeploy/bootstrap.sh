@@ -17,6 +17,7 @@
 #   PYDEPLOY_CACHE_DAYS  environments that were not used for so long go (30)
 #   PYDEPLOY_CACHE_WAIT  seconds to wait for another process that makes the environment (600)
 #   PYDEPLOY_RESULT      a folder: where the result is written if it does not come to the tool
+#   PYDEPLOY_STEP        what the tool is to do: whose result that is, with BUILD_TAG
 #
 # In the cache, for KEY = <version>-<hash of requirements.txt>:
 #   KEY -> KEY.XXXXXX    a link, made when all is done: an environment without one does not count
@@ -69,14 +70,17 @@ written() {
 # waits for its result need not know how far we came.
 result() {
     [ -n "${PYDEPLOY_RESULT:-}" ] || return 0
+    _step=$(printf '%s' "${PYDEPLOY_STEP:-}" | sed -n '1s/^{"step": *"\([a-z]*\)".*/\1/p')
     {
         mkdir -p -- "$PYDEPLOY_RESULT" &&
-            printf '%s=%s\n' state "$1" exitCode "$2" \
+            printf '%s=%s\n' ${_step:+step "$_step"} ${BUILD_TAG:+build "$(percent "$BUILD_TAG")"} \
+                state "$1" exitCode "$2" \
                 error.class "$3" error.fault "$4" error.exitCode "$2" \
                 error.message "$(percent "$5")" ${6:+error.hint "$(percent "$6")"} \
                 file "$(percent "$PYDEPLOY_RESULT/result.json")" |
             written result.properties &&
-            printf '{"state": "%s", "exit_code": %d, "error": {"class": "%s", "fault": "%s", "exit_code": %d, "message": %s, "hint": %s, "logs": %s}}\n' \
+            printf '{"step": "%s", "build": %s, "state": "%s", "exit_code": %d, "error": {"class": "%s", "fault": "%s", "exit_code": %d, "message": %s, "hint": %s, "logs": %s}}\n' \
+                "$_step" "$(quoted "${BUILD_TAG:-}")" \
                 "$1" "$2" "$3" "$4" "$2" "$(quoted "$5")" "$(quoted "$6")" "$(quoted "$7")" |
             written result.json
     } || say "warning: the result could not be written to $PYDEPLOY_RESULT"
@@ -102,12 +106,21 @@ broken() {
         'the lines above say why: a program that is missing, a full disk'
 }
 
+# has_ended PID: no more, or only waited for by us.
+has_ended() {
+    { read -r _stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+    case $_stat in *') Z '*) ;; *) return 1 ;; esac
+}
+
 # interrupted NUMBER: what was begun is ended; who comes next removes what it left.
 interrupted() {
     trap - EXIT
     trap '' HUP INT TERM
     if [ -n "$child" ]; then
-        kill "$child" 2>/dev/null || true
+        until has_ended "$child"; do # a signal to who was forked just now may be lost on them
+            kill "$child" 2>/dev/null || true
+            sleep 0.1
+        done
         wait "$child" || true
     fi
     say "interrupted by signal $1"
@@ -149,8 +162,19 @@ number() {
 
 # -- 1. on PATH -------------------------------------------------------------------------
 
-# Names of a relative entry of PATH would be the change's.
-absolute_path() {
+# What a relative entry of PATH names would be the change's, here and for all that the tool runs.
+drop_relative_path() {
+    _rest=$PATH:
+    _kept=
+    while [ -n "$_rest" ]; do
+        case $_rest in /*) _kept=$_kept${_kept:+:}${_rest%%:*} ;; esac
+        _rest=${_rest#*:}
+    done
+    PATH=${_kept:-/usr/local/bin:/usr/bin:/bin} # an empty one would be this folder
+    export PATH
+}
+
+absolute_path() { # of a program, and not of what the shell itself has
     _found=$(command -v "$1") || return 1
     case $_found in /*) printf '%s' "$_found" ;; *) return 1 ;; esac
 }
@@ -409,6 +433,7 @@ trap 'interrupted 1' HUP
 trap 'interrupted 2' INT
 trap 'interrupted 15' TERM
 
+drop_relative_path
 unset PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONSTARTUP # they could name the change's own modules
 read_requirements
 if is_on_path; then

@@ -1,5 +1,6 @@
 package com.deepin.pydeploy
 
+import groovy.json.JsonSlurper
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 import org.junit.Test
 
@@ -54,6 +55,46 @@ class DeepinDeployTest extends StepTest {
         assert result.urls[text] == text
     }
 
+    /** The link of what this build deployed, and of nothing else. */
+    @Test
+    void 'only a deploy describes the build'() {
+        tool.answers.status = { [0, [state: 'running', url: 'http://other']] }
+        tool.answers.trigger = { [0, [state: 'done', url: 'http://other/12/']] }
+        run('deepinStatus(environment: "other"); deepinTrigger(job: "x")')
+        assert currentBuild.description == null
+    }
+
+    /** Beside the workspace also within `dir`, where a temporary folder would be in the change. */
+    @Test
+    void 'the place of the files is that of the workspace'() {
+        List places = []
+        tool.answers.status = { places.add(new File(tool.asked.last().variables.PYDEPLOY_RESULT).parentFile.parent); [0, [state: 'done']] }
+        helper.registerAllowedMethod('pwd', [Map]) { Map it -> workspace.path + '/sub@tmp' }
+        Map env = binding.getVariable('env')
+        env.WORKSPACE = workspace.path
+        run('deepinStatus()')
+        env.WORKSPACE_TMP = workspace.path + '_tmp'
+        run('deepinStatus()')
+        assert places == [workspace.path + '@tmp', workspace.path + '_tmp']
+    }
+
+    /** The end of the node does not kill an undo that goes on; the step's own abort has another cookie. */
+    @Test
+    void 'the end of the node is not the end of the tool'() {
+        run('deepinStatus()')
+        assert tool.asked[0].variables.JENKINS_NODE_COOKIE == 'dontKillMe'
+        assert !tool.asked[0].variables.containsKey('JENKINS_SERVER_COOKIE')
+    }
+
+    /** What ended the step is told, and not that there was nothing to archive then. */
+    @Test
+    void 'an artifact that cannot be kept hides nothing'() {
+        tool.answers.deploy = { throw new FlowInterruptedException() }
+        helper.registerAllowedMethod('archiveArtifacts', [Map]) { Map it -> throw new IOException('the channel is closed') }
+        failure('deepinDeploy()', FlowInterruptedException)
+        assert echoed == ['result.json is not archived: the channel is closed']
+    }
+
     /** Before anything runs. */
     @Test
     void 'unknown arguments fail at once'() {
@@ -92,13 +133,17 @@ class DeepinDeployTest extends StepTest {
         assert currentBuild.description == null
     }
 
-    /** The tool was killed, or never came that far. */
+    /** The tool was killed, or never came that far; a report of this build finds that, too. */
     @Test
     void 'no result is a failure'() {
+        binding.getVariable('env').BUILD_TAG = 'jenkins-docs-7'
         for (code in [0, 137]) {
             tool.answers.deploy = { [code, null] }
             assert failure('deepinDeploy()') ==
                 "deepinDeploy: exit ${code}: pydeploy has left no result, see above (the operator's turn)"
+            Map left = new JsonSlurper().parse(new File(tool.asked.last().variables.PYDEPLOY_RESULT, 'result.json')) as Map
+            assert left.subMap(['step', 'build', 'state']) == [step: 'deploy', build: 'jenkins-docs-7', state: 'failed']
+            assert left.error.subMap(['class', 'fault']) == ['class': "exit ${code}".toString(), fault: 'operator']
         }
     }
 

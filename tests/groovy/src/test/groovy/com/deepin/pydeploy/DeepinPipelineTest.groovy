@@ -12,6 +12,7 @@ class DeepinPipelineTest extends StepTest {
     @Before
     void answers() {
         tool.answers.deploy = { [0, DeepinDeployTest.RUNNING] }
+        tool.answers.build = { [0, [state: 'built', change: '10020']] }
         tool.answers.status = { Map it -> [0, [state: 'running', environment: it.environment, health: '1/1 up']] }
     }
 
@@ -44,6 +45,7 @@ class DeepinPipelineTest extends StepTest {
         assert echoed.last() == 'smoke http://10020.deploy.deepin.test'
         assert failure('deepinPipeline(verify: { result -> error("no smoke") })') == 'no smoke'
         assert tool.steps.last() == 'report'
+        assert tool.asked.last().arguments.subMap(['phase', 'result', 'failing']) == [phase: '', result: [:], failing: 'no smoke']
     }
 
     /** The tool finds the failure among the results of the build. */
@@ -61,7 +63,7 @@ class DeepinPipelineTest extends StepTest {
         tool.answers.deploy = { [4, BROKEN] }
         tool.answers.report = { [6, [state: 'failed', 'error/class': 'ServiceError', 'error/message': 'no Gerrit', 'error/fault': 'operator']] }
         assert failure('deepinPipeline()').startsWith('deepinDeploy: DeployError')
-        assert echoed.last().startsWith('the failure could not be told: deepinReport: ServiceError: no Gerrit')
+        assert echoed.last().startsWith('it could not be told: deepinReport: ServiceError: no Gerrit')
     }
 
     /** A vote that was lost is no success. */
@@ -69,6 +71,22 @@ class DeepinPipelineTest extends StepTest {
     void 'a report that fails after a success fails'() {
         tool.answers.report = { [6, [state: 'failed', 'error/class': 'ServiceError', 'error/message': 'no Gerrit', 'error/fault': 'operator']] }
         assert failure('deepinPipeline()').startsWith('deepinReport: ServiceError: no Gerrit')
+    }
+
+    /** Gerrit that is away keeps no chat from being told, and the first failure counts. */
+    @Test
+    void 'chats are told where a report fails'() {
+        Map gone = [state: 'failed', 'error/class': 'ServiceError', 'error/message': 'no Gerrit', 'error/fault': 'operator']
+        tool.answers.report = { [6, gone] }
+        assert failure('deepinPipeline(chats: ["team"])').startsWith('deepinReport: ServiceError: no Gerrit')
+        assert tool.steps.last() == 'notify'
+        tool.answers.notify = { [6, gone + ['error/message': 'no chat']] }
+        assert failure('deepinPipeline(chats: ["team"])').startsWith('deepinReport: ServiceError: no Gerrit')
+        assert echoed.last().startsWith('it could not be told: deepinNotify: ServiceError: no chat')
+        tool.answers.deploy = { [4, BROKEN] }
+        assert failure('deepinPipeline(chats: ["team"])').startsWith('deepinDeploy: DeployError')
+        assert echoed.takeRight(2)*.take(27) == ['it could not be told: deepi'] * 2
+        assert tool.steps.takeRight(2) == ['report', 'notify']
     }
 
     /** It is told as such, and stays so. */
@@ -89,7 +107,23 @@ class DeepinPipelineTest extends StepTest {
             tool.asked.clear()
             assert run('return deepinPipeline()').state == 'removed'
             assert tool.steps == ['remove', 'report']
+            assert tool.asked[0].arguments.environment == ''
         }
+        run('deepinPipeline(name: "web-10020")')
+        assert tool.asked[2].arguments.environment == 'web-10020'
+    }
+
+    /** A branch of a multibranch job has no change: nobody is told, and without a name nothing is deployed. */
+    @Test
+    void 'a build of a branch'() {
+        tool.answers.build = { [0, [state: 'built']] }
+        assert run('return deepinPipeline()').state == 'built'
+        assert stages == ['Checkout', 'Check', 'Build']
+        assert tool.steps == ['check', 'build']
+        assert echoed.last() == 'no change and no `name`: what was built is not deployed'
+        tool.asked.clear()
+        run('deepinPipeline(name: "nightly", chats: ["team"])')
+        assert tool.steps == ['check', 'build', 'deploy', 'status', 'notify']
     }
 
     /** One voter: where gerrit-trigger votes, we do not. Chats are told only where they are named. */
@@ -98,6 +132,18 @@ class DeepinPipelineTest extends StepTest {
         run('deepinPipeline(report: false, chats: ["team"])')
         assert tool.steps == ['check', 'build', 'deploy', 'status', 'notify']
         assert tool.asked.last().arguments.subMap(['text', 'to']) == [text: 'docs 7: done http://ci/7/', to: ['team']]
+    }
+
+    /** Neither is a failure. */
+    @Test
+    void 'chats are told what came of it'() {
+        tool.answers.deploy = { [0, [state: 'superseded', supersededBy: '10020-4']] }
+        failure('deepinPipeline(chats: ["team"])')
+        tool.answers.deploy = { throw new FlowInterruptedException() }
+        currentBuild.result = null
+        failure('deepinPipeline(chats: ["team"])', FlowInterruptedException)
+        List texts = tool.asked.findAll { it.step == 'notify' }*.arguments*.text
+        assert texts == ['docs 7: superseded http://ci/7/', 'docs 7: aborted http://ci/7/']
     }
 
     /** These tests notice what Jenkins could not keep, such as a Matcher. */

@@ -13,6 +13,19 @@ class DeepinReportTest extends StepTest {
         assert tool.asked[0].arguments.result == [:]
     }
 
+    /** Never deployed, whatever worked; an aborted build says nothing of the change. */
+    @Test
+    void 'says how the build ends'() {
+        run('deepinReport()')
+        currentBuild.currentResult = 'FAILURE'
+        run('deepinReport()')
+        run('deepinReport(failing: "no smoke")')
+        currentBuild.currentResult = 'ABORTED'
+        run('deepinReport()')
+        assert tool.asked*.arguments*.failing == ['', 'the build is FAILURE', 'no smoke', '']
+        assert tool.asked*.arguments*.phase == ['', '', '', 'aborted']
+    }
+
     /** With all that it holds, maps included. */
     @Test
     void 'takes the result of another step'() {

@@ -1,5 +1,6 @@
 package com.deepin.pydeploy
 
+import hudson.AbortException
 import org.junit.Before
 import org.junit.Test
 
@@ -16,6 +17,7 @@ class ExamplesTest extends StepTest {
             [0, [state: 'running', environment: name, url: "http://${name}.deploy.deepin.test"]]
         }
         tool.answers.promote = { [0, [state: 'running', environment: 'staging', url: 'http://staging.deploy.deepin.test']] }
+        tool.answers.build = { [0, [state: 'built', change: '10020']] }
         tool.answers.status = { Map it -> [0, [state: 'running', environment: it.environment, health: '1/1 up']] }
         tool.answers.trigger = { [0, [state: 'done', url: 'http://other/12/', result: 'SUCCESS']] }
         helper.registerAllowedMethod('sh', [String]) { String it -> commands.add(it) }
@@ -47,6 +49,16 @@ class ExamplesTest extends StepTest {
         String text = new File(LIBRARY, 'examples/jenkins/Jenkinsfile.declarative').getText('UTF-8')
         assert failure(text).startsWith('deepinDeploy: DeployError')
         assert tool.steps == ['check', 'deploy', 'report', 'notify']
+    }
+
+    /** What was deployed and does not work is not told as deployed. */
+    @Test
+    void 'declarative whose smoke test fails'() {
+        helper.registerAllowedMethod('sh', [String]) { String it -> throw new AbortException('script returned exit code 22') }
+        String text = new File(LIBRARY, 'examples/jenkins/Jenkinsfile.declarative').getText('UTF-8')
+        assert failure(text) == 'script returned exit code 22'
+        assert tool.steps == ['check', 'deploy', 'report', 'notify']
+        assert tool.asked[2].arguments.failing == 'the build is FAILURE'
     }
 
     @Test

@@ -44,7 +44,7 @@ abstract class StepTest extends BasePipelineTestCPS {
         helper.registerSharedLibrary(LibraryConfiguration.library().name('pydeploy').retriever(new Checkout())
             .targetPath('.').defaultVersion('main').allowOverride(true).implicit(true).build())
         binding.setVariable('env', [JOB_NAME: 'docs', BUILD_NUMBER: '7', BUILD_URL: 'http://ci/7/'])
-        binding.setVariable('currentBuild', [result: null, description: null])
+        binding.setVariable('currentBuild', [result: null, currentResult: 'SUCCESS', description: null])
         binding.setVariable('scm', [url: 'ssh://review.deepin.test:29418/docs/hello'])
         registerSteps()
         registerDeclarative()
@@ -160,6 +160,7 @@ abstract class StepTest extends BasePipelineTestCPS {
                 helper.callClosure(body)
             } catch (Exception problem) {
                 ended = problem
+                currentBuild.currentResult = currentBuild.currentResult == 'SUCCESS' ? 'FAILURE' : currentBuild.currentResult
             }
         }
         allow('post', [Closure]) { Closure body -> helper.callClosure(body) }
