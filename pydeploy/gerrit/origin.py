@@ -99,7 +99,7 @@ def ask(site: Site, claim: Claim, *, is_built: bool = True) -> Origin | None:
         gerrit = door.opened(settings)
         try:
             return _asked(gerrit, claim, settings.trust, is_built=is_built)
-        except (Refused, ServiceError) as silent:
+        except ServiceError as silent:
             if settings.trust and is_built:
                 raise _unanswered(gerrit, claim, silent) from silent
             return _doubted(_unanswered(gerrit, claim, silent))
@@ -212,7 +212,7 @@ def _untrusted(change: Detail, patchset: Patchset, verdict: trust.Verdict) -> Tr
     )
 
 
-def _unanswered(gerrit: Gerrit, claim: Claim, silent: Refused | ServiceError) -> PydeployError:
+def _unanswered(gerrit: Gerrit, claim: Claim, silent: ServiceError) -> PydeployError:
     if isinstance(silent, Refused):
         return work.explained(gerrit, f"change {claim.change}", silent)
     return ServiceError(

@@ -88,7 +88,7 @@ def _done(gerrit: Gerrit, number: int, what: str, act: Callable[[], None]) -> De
         act()
     try:
         return gerrit.show(number)
-    except (ServiceError, Refused) as unseen:
+    except ServiceError as unseen:
         console.warn(f"it is done, but how the change is now cannot be seen: {unseen.message}")
         return None
 
@@ -98,6 +98,8 @@ def _once(number: int) -> Iterator[None]:
     """What was sent may have been done, whatever came back; we do not ask again."""
     try:
         yield
+    except Refused:  # an answer: it was not done
+        raise
     except ServiceError as away:
         raise ServiceError(
             f"{away.message}; it may have been done all the same",
