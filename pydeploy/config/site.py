@@ -295,9 +295,13 @@ class Gerrit(Section):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Gerrit:
-        if self.trust and not (self.url or self.ssh):
+        if self.trust and not self.is_configured:
             raise ValueError("trust: Gerrit has to be asked, so set url or ssh")
         return self
+
+    @property
+    def is_configured(self) -> bool:
+        return bool(self.url or self.ssh)
 
 
 class Report(Section):

@@ -102,7 +102,7 @@ class _Deploy:
 
     @contextmanager
     def _of_gerrit(self) -> Iterator[None]:
-        if self.request.change is None:
+        if self.request.change is None or not self.session.site.gerrit.is_configured:
             yield
             return
         from pydeploy.gerrit import origin

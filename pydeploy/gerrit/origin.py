@@ -91,7 +91,7 @@ def ask(site: Site, claim: Claim, *, is_built: bool = True) -> Origin | None:
     Not `is_built`: it is only looked at, so an untrusted one is said to be that, and no more.
     """
     settings = site.gerrit
-    if not door.is_configured(settings):
+    if not settings.is_configured:
         return None
     if not door.has_credentials(settings) and not (settings.trust and is_built):
         return None

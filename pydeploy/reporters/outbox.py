@@ -159,7 +159,7 @@ def flush_quietly(site: Site, opened: Store) -> None:
     What is under way after that may still go out while the command ends.  If it does not, it is as
     if we had been killed: it stays, and is looked for in Gerrit before it is said again.
     """
-    if not (site.chat or door.is_configured(site.gerrit)):
+    if not (site.chat or site.gerrit.is_configured):
         return
     over = threading.Event()
     done: list[Flushed] = []

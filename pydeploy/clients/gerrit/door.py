@@ -16,10 +16,6 @@ TOKEN = "PYDEPLOY_GERRIT_TOKEN"  # noqa: S105 (likewise)
 SSH_KEY = "PYDEPLOY_GERRIT_SSH_KEY"
 
 
-def is_configured(settings: site.Gerrit) -> bool:
-    return bool(settings.url or settings.ssh)
-
-
 def has_credentials(settings: site.Gerrit, env_vars: Mapping[str, str] | None = None) -> bool:
     """SSH has its own, or its agent; whether they are any good shows when it is used."""
     return bool(settings.ssh or (settings.url and secrets(env_vars)))

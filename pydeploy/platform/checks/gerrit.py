@@ -25,7 +25,7 @@ def check(context: Context) -> Iterator[Verdict]:
     from pydeploy.clients.gerrit.rest import Rest
 
     settings = context.site.gerrit
-    if not door.is_configured(settings):
+    if not settings.is_configured:
         return
     try:
         gerrit = door.opened(settings)
