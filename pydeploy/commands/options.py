@@ -83,7 +83,7 @@ def print_outcome(step: str, found: Outcome, as_json: bool) -> None:
 
 def flush_outbox(site: Site, opened: Store) -> None:
     """What waits for Gerrit or a chat goes out at the end of a command that used etcd anyway."""
-    if not (site.chat or site.gerrit.url or site.gerrit.ssh):
+    if not (site.chat or site.gerrit.is_configured):
         return
     from pydeploy.reporters import outbox
 
