@@ -86,6 +86,11 @@ def behind(failure: PydeployError) -> PydeployError | Interrupted:
     return Interrupted(_held[0]) if _held else failure
 
 
+def _raising() -> tuple[signal.Signals, ...]:
+    """The signals that are raised now; the hang-up of a terminal only where somebody wants that."""
+    return (*_SIGNALS, *([signal.SIGHUP] if callable(signal.getsignal(signal.SIGHUP)) else []))
+
+
 @contextmanager
 def deferred() -> Iterator[None]:
     """Let the block run to its end; a signal that came meanwhile is raised behind it.
@@ -97,7 +102,7 @@ def deferred() -> Iterator[None]:
         yield
         return
     note = _Note()
-    before = {one: signal.signal(one, note) for one in _SIGNALS}
+    before = {one: signal.signal(one, note) for one in _raising()}
     try:
         yield
     finally:

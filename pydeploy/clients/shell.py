@@ -145,11 +145,16 @@ def hand_over(argv: Sequence[str], *, env_vars: Mapping[str, str]) -> int:
     Raises FileNotFoundError, or Interrupted once the program was stopped; here a terminal that
     was hung up interrupts, too.
     """
-    with _hang_up_interrupts(), subprocess.Popen(argv, env=dict(env_vars)) as process:
+    process: subprocess.Popen[bytes] | None = None
+    with _hang_up_interrupts():
         try:
+            with interrupts.deferred():  # else it could run already, and nobody know of it
+                process = subprocess.Popen(argv, env=dict(env_vars))
             code = process.wait()
         except BaseException:
-            process.terminate()
+            if process is not None:
+                process.terminate()
+                process.wait()
             raise
     return code if code >= 0 else 128 - code
 
